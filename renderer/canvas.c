@@ -80,10 +80,10 @@ canvas_create(const struct canvas_params *params, struct err *err)
         return NULL;
     }
     open_fd(c);
-    pthread_mutex_init(&c->maker.lock, NULL);
-    pthread_cond_init(&c->maker.wake, NULL);
-    c->maker.started =
-        c->encoder && pthread_create(&c->maker.thread, NULL, canvas_make_pictures, &c->maker) == 0;
+    pthread_mutex_init(&c->render.lock, NULL);
+    pthread_cond_init(&c->render.wake, NULL);
+    c->render.started = c->encoder && pthread_create(&c->render.thread, NULL, canvas_render_thread,
+                                                     &c->render) == 0;
     return c;
 }
 
@@ -94,9 +94,9 @@ canvas_kind(const struct canvas *c)
 }
 
 int
-canvas_questions(const struct canvas *c)
+canvas_queries(const struct canvas *c)
 {
-    return c->answers ? c->questions : 0;
+    return c->answers ? c->queries : 0;
 }
 
 void
@@ -104,8 +104,8 @@ canvas_destroy(struct canvas *c)
 {
     if (!c)
         return;
-    canvas_stop_maker(&c->maker);
-    canvas_forget_bytes(c);
+    canvas_stop_render_thread(&c->render);
+    canvas_discard_output(c);
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         if (c->slots[i].visible && c->encoder && c->encoder->erase)
             c->encoder->erase(i, &c->out);
@@ -160,11 +160,11 @@ add_span(struct span *s, int from, int to)
 
 // Takes what a slot shows off the screen: by an erasure, or by text printed again in its cells.
 void
-canvas_take_off(struct canvas *c, struct slot *s)
+canvas_erase(struct canvas *c, struct slot *s)
 {
     int index = (int)(s - c->slots);
     if (c->sending == index && c->piece < c->out.piece_count && c->written == 0)
-        canvas_forget_bytes(c);
+        canvas_discard_output(c);
     if (!s->visible)
         return;
     s->visible = false;
@@ -190,7 +190,7 @@ canvas_put(struct canvas *c, int slot, struct image *image, const struct canvas_
     bool same_shape = s->image && (int64_t)s->image->width * image->height ==
                                       (int64_t)image->width * s->image->height;
     if (s->visible && (moved || !same_shape))
-        canvas_take_off(c, s); // the new one may not cover the old one
+        canvas_erase(c, s); // the new one may not cover the old one
     image_ref(image);
     image_unref(s->image);
     s->image = image;
@@ -202,7 +202,7 @@ void
 canvas_remove(struct canvas *c, int slot)
 {
     struct slot *s = &c->slots[slot];
-    canvas_take_off(c, s);
+    canvas_erase(c, s);
     image_unref(s->image);
     s->image = NULL;
     s->dirty = false;
@@ -227,7 +227,7 @@ canvas_cover(struct canvas *c, const struct canvas_rect *rects, int count)
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         struct slot *s = &c->slots[i];
         if (s->visible && canvas_covered(c, &s->shown))
-            canvas_take_off(c, s);
+            canvas_erase(c, s);
     }
 }
 
@@ -236,7 +236,7 @@ canvas_hide(struct canvas *c, bool hidden)
 {
     c->hidden = hidden;
     for (int i = 0; hidden && i < CANVAS_SLOTS; i++)
-        canvas_take_off(c, &c->slots[i]);
+        canvas_erase(c, &c->slots[i]);
 }
 
 void
@@ -251,7 +251,7 @@ canvas_invalidate(struct canvas *c, int columns, int rows, int width, int height
         }
     }
     if (c->written == 0)
-        canvas_forget_bytes(c);
+        canvas_discard_output(c);
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         c->slots[i].visible = false;
         c->slots[i].dirty = c->slots[i].image != NULL;
@@ -294,7 +294,7 @@ canvas_printed(struct canvas *c, const struct canvas_rect *rect)
         if (s->visible && overlap(&s->shown, rect)) {
             s->dirty = true;
             if (c->sending == i && c->written == 0)
-                canvas_forget_bytes(c); // begun before the text was printed
+                canvas_discard_output(c); // begun before the text was printed
         }
     }
 }

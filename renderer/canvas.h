@@ -125,6 +125,6 @@ void canvas_compose(const struct canvas *canvas, struct image *screen, int cell_
                     int cell_height);
 
 void canvas_answer(struct canvas *canvas); // CANVAS_ANSWER has come in
-int canvas_questions(const struct canvas *canvas); // not answered yet
+int canvas_queries(const struct canvas *canvas); // not answered yet
 
 #endif

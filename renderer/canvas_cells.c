@@ -91,7 +91,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
     const char *line = text ? text->str : "";
     for (int row = 0; row < d->rect.rows && *line; row++) {
         size_t n = strcspn(line, "\n");
-        canvas_bytes_go(out, d, row);
+        canvas_bytes_move_to(out, d, row);
         canvas_bytes_add(out, line, n);
         canvas_bytes_printf(out, "\033[0m\0338");
         canvas_bytes_end_piece(out);

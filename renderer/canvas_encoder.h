@@ -32,7 +32,7 @@ struct canvas_drawing {
 };
 
 // Saves the cursor and goes to the first cell of the picture's row `row`; "\0338" goes back.
-void canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row);
+void canvas_bytes_move_to(struct canvas_bytes *b, const struct canvas_drawing *d, int row);
 
 struct canvas_encoder {
     enum canvas_kind kind;

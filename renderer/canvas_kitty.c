@@ -76,7 +76,7 @@ encode(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err
         canvas_bytes_end_piece(out);
     }
     // p=1: a placement of the same number is replaced without a flash. C=1: the cursor stays.
-    canvas_bytes_go(out, d, 0);
+    canvas_bytes_move_to(out, d, 0);
     canvas_bytes_printf(out, "\033_Ga=p,q=2,i=%d,p=1,C=1\033\\\0338", FIRST_NUMBER + d->slot);
     canvas_bytes_end_piece(out);
     free(pixels);

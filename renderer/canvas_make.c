@@ -49,7 +49,7 @@ canvas_bytes_free(struct canvas_bytes *b)
 }
 
 void
-canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row)
+canvas_bytes_move_to(struct canvas_bytes *b, const struct canvas_drawing *d, int row)
 {
     if (d->up)
         canvas_bytes_printf(b, "\0337\r\033[%dA", d->up - d->rect.row - row);
@@ -58,7 +58,7 @@ canvas_bytes_go(struct canvas_bytes *b, const struct canvas_drawing *d, int row)
 }
 
 void
-canvas_forget_bytes(struct canvas *c)
+canvas_discard_output(struct canvas *c)
 {
     c->out.size = 0;
     c->out.piece_count = 0;
@@ -71,7 +71,7 @@ canvas_forget_bytes(struct canvas *c)
 
 // Puts what is transparent on a ground. Symbols are too coarse for a checkerboard.
 static struct image *
-on_ground(const struct image *image, const struct canvas_cell *cell)
+flatten(const struct image *image, const struct canvas_cell *cell)
 {
     return image_shown(image, cell->width < IMAGE_SQUARE / 2 ? 0 : IMAGE_SQUARE, NULL);
 }
@@ -80,14 +80,14 @@ struct image *
 canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_cell *cell,
                  uint32_t background, struct canvas_rect *rect)
 {
-    double room_x = rect->columns * cell->width, room_y = rect->rows * cell->height;
+    double max_width = rect->columns * cell->width, max_height = rect->rows * cell->height;
     double width = image->width * cell->aspect, height = image->height;
-    double scale = MIN(room_x / width, room_y / height);
+    double scale = MIN(max_width / width, max_height / height);
     int w = MAX(1, (int)(width * scale + 0.5)), h = MAX(1, (int)(height * scale + 0.5));
     enum image_fit fit = IMAGE_STRETCH;
     if (how == CANVAS_COVER) {
-        w = (int)room_x;
-        h = (int)room_y;
+        w = (int)max_width;
+        h = (int)max_height;
         fit = IMAGE_COVER;
     }
     int columns = MIN(rect->columns, (w + cell->width - 1) / cell->width);
@@ -99,29 +99,29 @@ canvas_fit_image(struct image *image, enum canvas_fit how, const struct canvas_c
     rect->rows = rows;
     rect->columns = columns;
     struct image *sized = image_resize(image, w, h, fit, background, NULL);
-    struct image *rgb = sized ? on_ground(sized, cell) : NULL;
+    struct image *rgb = sized ? flatten(sized, cell) : NULL;
     image_unref(sized);
     return rgb;
 }
 
 // Symbols count with cells of 1:2; the terminal's may differ, and circles must stay round.
 static struct canvas_cell
-cell_of(const struct maker *m)
+cell_of(const struct render_thread *t)
 {
     struct canvas_cell cell = {.aspect = 1};
-    m->encoder->cell_size(&m->term, &cell.width, &cell.height);
-    if (m->encoder->kind == CANVAS_CELLS)
-        cell.aspect = (double)m->term.cell_height * cell.width /
-                      (m->term.cell_width * cell.height);
+    t->encoder->cell_size(&t->term, &cell.width, &cell.height);
+    if (t->encoder->kind == CANVAS_CELLS)
+        cell.aspect = (double)t->term.cell_height * cell.width /
+                      (t->term.cell_width * cell.height);
     return cell;
 }
 
 // Where the terminal has synchronised output, many pieces appear at once; few, as a small picture
 // has, look the same without.
-enum { FEW_PIECES = 2 };
+enum { UNSYNCHRONISED_MAX = 2 };
 
 static void
-hold_back(struct canvas_bytes *b)
+wrap_synchronised(struct canvas_bytes *b)
 {
     static const char begin[] = "\033[?2026h", end[] = "\033[?2026l";
     enum { LENGTH = sizeof begin - 1 };
@@ -134,68 +134,68 @@ hold_back(struct canvas_bytes *b)
 }
 
 void *
-canvas_make_pictures(void *arg)
+canvas_render_thread(void *arg)
 {
-    struct maker *m = arg;
-    pthread_mutex_lock(&m->lock);
-    while (!m->stop) {
-        if (m->state != MAKER_BUSY) {
-            pthread_cond_wait(&m->wake, &m->lock);
+    struct render_thread *t = arg;
+    pthread_mutex_lock(&t->lock);
+    while (!t->stop) {
+        if (t->state != RENDER_BUSY) {
+            pthread_cond_wait(&t->wake, &t->lock);
             continue;
         }
-        pthread_mutex_unlock(&m->lock);
-        m->rect = m->clipped;
-        struct canvas_cell cell = cell_of(m);
-        struct image *rgb = canvas_fit_image(m->slot.image, m->slot.place.fit, &cell,
-                                             m->drawing.background, &m->rect);
-        m->drawing.image = rgb;
-        m->drawing.rect = m->rect;
-        m->drawing.term = &m->term;
+        pthread_mutex_unlock(&t->lock);
+        t->rect = t->clipped;
+        struct canvas_cell cell = cell_of(t);
+        struct image *rgb = canvas_fit_image(t->slot.image, t->slot.place.fit, &cell,
+                                             t->drawing.background, &t->rect);
+        t->drawing.image = rgb;
+        t->drawing.rect = t->rect;
+        t->drawing.term = &t->term;
         // kitty shows a picture all at once anyway, and 0.26 does not always read what it holds
         // back for synchronised output: pictures were missing.
-        bool held = m->encoder->kind != CANVAS_KITTY;
-        m->ok = rgb && m->encoder->encode(&m->drawing, &m->out, NULL);
-        if (held && m->out.piece_count > FEW_PIECES)
-            hold_back(&m->out);
+        bool synchronised = t->encoder->kind != CANVAS_KITTY;
+        t->ok = rgb && t->encoder->encode(&t->drawing, &t->out, NULL);
+        if (synchronised && t->out.piece_count > UNSYNCHRONISED_MAX)
+            wrap_synchronised(&t->out);
         image_unref(rgb);
-        pthread_mutex_lock(&m->lock);
-        m->state = MAKER_READY;
+        pthread_mutex_lock(&t->lock);
+        t->state = RENDER_READY;
     }
-    pthread_mutex_unlock(&m->lock);
+    pthread_mutex_unlock(&t->lock);
     return NULL;
 }
 
-enum maker_state
-canvas_maker_state(const struct maker *m)
+enum render_state
+canvas_render_state(const struct render_thread *t)
 {
-    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&m->lock;
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&t->lock;
     pthread_mutex_lock(lock);
-    enum maker_state state = m->state;
+    enum render_state state = t->state;
     pthread_mutex_unlock(lock);
     return state;
 }
 
 void
-canvas_set_maker_state(struct maker *m, enum maker_state state)
+canvas_set_render_state(struct render_thread *t, enum render_state state)
 {
-    pthread_mutex_lock(&m->lock);
-    m->state = state;
-    pthread_cond_signal(&m->wake);
-    pthread_mutex_unlock(&m->lock);
+    pthread_mutex_lock(&t->lock);
+    t->state = state;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->lock);
 }
 
 void
-canvas_stop_maker(struct maker *m)
+canvas_stop_render_thread(struct render_thread *t)
 {
-    if (m->started) {
-        pthread_mutex_lock(&m->lock);
-        m->stop = true;
-        pthread_cond_signal(&m->wake);
-        pthread_mutex_unlock(&m->lock);
-        pthread_join(m->thread, NULL);
+    if (t->started) {
+        pthread_mutex_lock(&t->lock);
+        t->stop = true;
+        pthread_cond_signal(&t->wake);
+        pthread_mutex_unlock(&t->lock);
+        pthread_join(t->thread, NULL);
     }
-    image_unref(m->slot.image);
-    canvas_bytes_free(&m->out);
-    pthread_cond_destroy(&m->wake);
-    pthread_mutex_destroy(&m->lock);
+    image_unref(t->slot.image);
+    canvas_bytes_free(&t->out);
+    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&t->lock);
 }

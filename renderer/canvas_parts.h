@@ -12,8 +12,8 @@
 
 enum {
     LINES_MAX = 512,          // of a screen
-    QUESTION_BYTES = 32 << 10, // sent between status queries (CSI 5 n) to the terminal
-    QUESTIONS_MAX = 2,        // unanswered ones; more would pile up in the line's buffers
+    QUERY_BYTES = 32 << 10, // sent between status queries (CSI 5 n) to the terminal
+    QUERIES_MAX = 2,        // unanswered ones; more would pile up in the line's buffers
     COARSE_MAX = 2,
 };
 #define ANSWER_SECONDS 4.0 // after this the terminal counts as not answering
@@ -28,14 +28,14 @@ struct slot {
 };
 
 // Scaling and encoding a picture takes too long for a thread that answers keys, so a separate one
-// does it, one picture at a time. Its fields belong to the thread while it is MAKER_BUSY, else to
+// does it, one picture at a time. Its fields belong to the thread while it is RENDER_BUSY, else to
 // the canvas.
-enum maker_state { MAKER_IDLE = 0, MAKER_BUSY, MAKER_READY };
-struct maker {
+enum render_state { RENDER_IDLE = 0, RENDER_BUSY, RENDER_READY };
+struct render_thread {
     pthread_t thread;
     pthread_mutex_t lock; // of state and stop
     pthread_cond_t wake;
-    enum maker_state state;
+    enum render_state state;
     bool started, stop;
     const struct canvas_encoder *encoder;
     struct term_info term;
@@ -47,7 +47,7 @@ struct maker {
 };
 
 struct canvas {
-    struct maker maker;
+    struct render_thread render;
     struct canvas_params params;
     struct term_info term;
     const struct canvas_encoder *encoder; // NULL: none
@@ -70,13 +70,13 @@ struct canvas {
     bool sending_live;
     double frame_began;
 
-    double live_rest; // no live frame before this time
+    double next_live; // no live frame before this time
     int coarseness;
     bool answers;
-    int questions;
-    double asked[QUESTIONS_MAX + 1]; // times of unanswered questions, oldest first
-    size_t since_question;           // bytes
-    double round_trip;               // seconds, the shortest seen; 0: not known
+    int queries;
+    double query_times[QUERIES_MAX + 1]; // times of unanswered queries, oldest first
+    size_t bytes_since_query;
+    double round_trip; // seconds, the shortest seen; 0: not known
 };
 
 // A cell in pixels; aspect: how much wider a picture must be made for its shape to stay.
@@ -91,12 +91,12 @@ struct image *canvas_fit_image(struct image *image, enum canvas_fit how,
 
 bool canvas_same_rect(const struct canvas_rect *a, const struct canvas_rect *b);
 struct canvas_rect canvas_clip(const struct canvas *c, struct canvas_rect r);
-void canvas_take_off(struct canvas *c, struct slot *s);
+void canvas_erase(struct canvas *c, struct slot *s);
 bool canvas_covered(const struct canvas *c, const struct canvas_rect *r);
-void canvas_forget_bytes(struct canvas *c);
-void *canvas_make_pictures(void *arg);
-enum maker_state canvas_maker_state(const struct maker *m);
-void canvas_set_maker_state(struct maker *m, enum maker_state state);
-void canvas_stop_maker(struct maker *m);
+void canvas_discard_output(struct canvas *c);
+void *canvas_render_thread(void *arg);
+enum render_state canvas_render_state(const struct render_thread *t);
+void canvas_set_render_state(struct render_thread *t, enum render_state state);
+void canvas_stop_render_thread(struct render_thread *t);
 
 #endif

@@ -14,7 +14,7 @@
 static bool
 may_draw(const struct canvas *c, const struct slot *s, double time)
 {
-    if (!s->dirty || !s->image || c->hidden || (s->place.live && time < c->live_rest))
+    if (!s->dirty || !s->image || c->hidden || (s->place.live && time < c->next_live))
         return false;
     struct canvas_rect r = canvas_clip(c, s->place.rect);
     return r.rows > 0 && r.columns > 0 && !canvas_covered(c, &r);
@@ -36,60 +36,60 @@ next_slot(const struct canvas *c)
     return live;
 }
 
-// Lets the maker begin a slot's picture.
+// Lets the render thread begin a slot's picture.
 static void
-begin(struct canvas *c, int slot)
+begin_render(struct canvas *c, int slot)
 {
     struct slot *s = &c->slots[slot];
-    struct maker *m = &c->maker;
-    m->encoder = c->encoder;
-    m->term = c->term;
-    m->slot = *s;
-    m->slot.image = image_ref(s->image);
-    m->clipped = canvas_clip(c, s->place.rect);
-    m->drawing = (struct canvas_drawing){.slot = slot,
+    struct render_thread *t = &c->render;
+    t->encoder = c->encoder;
+    t->term = c->term;
+    t->slot = *s;
+    t->slot.image = image_ref(s->image);
+    t->clipped = canvas_clip(c, s->place.rect);
+    t->drawing = (struct canvas_drawing){.slot = slot,
                                          .coarseness = s->place.live ? c->coarseness : 0,
                                          .mono = c->params.mono,
                                          .ascii = c->params.ascii,
                                          .background = c->params.background};
-    m->out.size = 0;
-    m->out.piece_count = 0;
+    t->out.size = 0;
+    t->out.piece_count = 0;
     c->frame_began = clock_seconds();
-    canvas_set_maker_state(m, MAKER_BUSY);
+    canvas_set_render_state(t, RENDER_BUSY);
 }
 
 // Takes over the finished pieces, unless they are no longer wanted. For a live picture an older
 // frame is better than none.
 static void
-take_made(struct canvas *c)
+take_rendered(struct canvas *c)
 {
-    struct maker *m = &c->maker;
-    int slot = m->drawing.slot;
+    struct render_thread *t = &c->render;
+    int slot = t->drawing.slot;
     struct slot *s = &c->slots[slot];
-    struct canvas_rect rect = m->rect, clipped = canvas_clip(c, s->place.rect);
-    bool wanted = may_draw(c, s, 1e18) && canvas_same_rect(&clipped, &m->clipped) &&
-                  s->place.fit == m->slot.place.fit && m->term.cell_width == c->term.cell_width &&
-                  m->term.cell_height == c->term.cell_height &&
-                  (s->image == m->slot.image || (s->place.live && m->slot.place.live));
-    bool same = s->image == m->slot.image;
-    image_unref(m->slot.image);
-    m->slot.image = NULL;
-    canvas_forget_bytes(c);
+    struct canvas_rect rect = t->rect, clipped = canvas_clip(c, s->place.rect);
+    bool wanted = may_draw(c, s, 1e18) && canvas_same_rect(&clipped, &t->clipped) &&
+                  s->place.fit == t->slot.place.fit && t->term.cell_width == c->term.cell_width &&
+                  t->term.cell_height == c->term.cell_height &&
+                  (s->image == t->slot.image || (s->place.live && t->slot.place.live));
+    bool same = s->image == t->slot.image;
+    image_unref(t->slot.image);
+    t->slot.image = NULL;
+    canvas_discard_output(c);
     if (wanted && s->visible && !canvas_same_rect(&rect, &s->shown))
-        canvas_take_off(c, s); // in case the caller has changed the cells' size
+        canvas_erase(c, s); // in case the caller has changed the cells' size
     if (wanted && same)
         s->dirty = false; // even if it cannot be drawn
-    if (wanted && m->ok && m->out.piece_count) {
+    if (wanted && t->ok && t->out.piece_count) {
         struct canvas_bytes empty = c->out;
-        c->out = m->out;
-        m->out = empty;
+        c->out = t->out;
+        t->out = empty;
         c->out.ends[c->out.piece_count - 1] = c->out.size;
         s->visible = true;
         s->shown = rect;
         c->sending = slot;
         c->sending_live = s->place.live;
     }
-    canvas_set_maker_state(m, MAKER_IDLE);
+    canvas_set_render_state(t, RENDER_IDLE);
 }
 
 static void
@@ -97,52 +97,52 @@ finish_frame(struct canvas *c)
 {
     double took = clock_seconds() - c->frame_began;
     if (c->sending_live) {
-        c->live_rest = clock_seconds() + took * (CANVAS_LIVE_SHARE - 1);
+        c->next_live = clock_seconds() + took * (CANVAS_LIVE_SHARE - 1);
         if (took > SLOW_FRAME)
             c->coarseness = MIN(c->coarseness + 1, COARSE_MAX);
         else if (took < SLOW_FRAME / 8 && c->coarseness)
             c->coarseness--;
     }
-    canvas_forget_bytes(c);
+    canvas_discard_output(c);
 }
 
 // Asks the terminal to answer when it has read this far.
 static void
-ask(struct canvas *c)
+send_query(struct canvas *c)
 {
-    static const char question[] = "\033[5n";
-    if (!c->answers || c->since_question < QUESTION_BYTES || c->questions >= QUESTIONS_MAX)
+    static const char query[] = "\033[5n";
+    if (!c->answers || c->bytes_since_query < QUERY_BYTES || c->queries >= QUERIES_MAX)
         return;
-    if (write(c->fd, question, sizeof question - 1) == sizeof question - 1) {
-        c->asked[c->questions++] = clock_seconds();
-        c->since_question = 0;
+    if (write(c->fd, query, sizeof query - 1) == sizeof query - 1) {
+        c->query_times[c->queries++] = clock_seconds();
+        c->bytes_since_query = 0;
     }
 }
 
 void
 canvas_answer(struct canvas *c)
 {
-    if (!c->questions)
+    if (!c->queries)
         return;
-    double took = clock_seconds() - c->asked[0];
+    double took = clock_seconds() - c->query_times[0];
     if (c->round_trip == 0 || took < c->round_trip)
         c->round_trip = took;
-    double carried = took - c->round_trip;
+    double delay = took - c->round_trip;
     // The line was busy with what a frame sent for as long as the answer took.
-    c->live_rest =
-        MAX(c->live_rest, clock_seconds() + MIN(carried, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
-    c->questions--;
-    memmove(c->asked, c->asked + 1, sizeof c->asked - sizeof *c->asked);
+    c->next_live =
+        MAX(c->next_live, clock_seconds() + MIN(delay, ANSWER_SECONDS) * (CANVAS_LIVE_SHARE - 1));
+    c->queries--;
+    memmove(c->query_times, c->query_times + 1, sizeof c->query_times - sizeof *c->query_times);
 }
 
 static bool
-line_is_full(struct canvas *c)
+is_congested(struct canvas *c)
 {
-    if (c->questions && clock_seconds() - c->asked[0] > ANSWER_SECONDS) {
+    if (c->queries && clock_seconds() - c->query_times[0] > ANSWER_SECONDS) {
         c->answers = false; // it does not answer
-        c->questions = 0;
+        c->queries = 0;
     }
-    return c->questions >= QUESTIONS_MAX;
+    return c->queries >= QUERIES_MAX;
 }
 
 // Writes up to the end of the current piece. 1: written, 0: the terminal takes no more now, -1:
@@ -161,7 +161,7 @@ write_piece(struct canvas *c)
             return errno == EAGAIN ? 0 : -1;
         from += (size_t)n;
         c->written += (size_t)n;
-        c->since_question += (size_t)n;
+        c->bytes_since_query += (size_t)n;
     }
     c->written = 0;
     c->piece++;
@@ -169,14 +169,14 @@ write_piece(struct canvas *c)
 }
 
 static bool
-something_to_send(const struct canvas *c)
+has_output(const struct canvas *c)
 {
     return c->piece < c->out.piece_count;
 }
 
 // Between pictures: erasures become pieces like any other.
 static bool
-begin_erasures(struct canvas *c)
+queue_erasures(struct canvas *c)
 {
     if (!c->erasures.size)
         return false;
@@ -194,17 +194,17 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
 {
     double deadline = clock_seconds() + milliseconds * 1e-3;
     while (c->encoder) {
-        if (!something_to_send(c) && !begin_erasures(c)) {
-            enum maker_state state = canvas_maker_state(&c->maker);
+        if (!has_output(c) && !queue_erasures(c)) {
+            enum render_state state = canvas_render_state(&c->render);
             int slot =
-                state != MAKER_IDLE || line_is_full(c) || !c->maker.started ? -1 : next_slot(c);
-            if (state == MAKER_READY) {
-                take_made(c);
+                state != RENDER_IDLE || is_congested(c) || !c->render.started ? -1 : next_slot(c);
+            if (state == RENDER_READY) {
+                take_rendered(c);
                 continue;
             }
             if (slot < 0)
                 return true; // nothing to do, or it is being made
-            begin(c, slot);
+            begin_render(c, slot);
             continue;
         }
         int state = write_piece(c);
@@ -222,8 +222,8 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
                 return err_set(err, ERR_IO, "the terminal is gone");
             continue;
         }
-        ask(c);
-        if (!something_to_send(c))
+        send_query(c);
+        if (!has_output(c))
             finish_frame(c);
         if (clock_seconds() >= deadline)
             return true;
@@ -236,8 +236,7 @@ canvas_pending(const struct canvas *c)
 {
     if (!c->encoder)
         return false;
-    bool any =
-        something_to_send(c) || c->erasures.size || canvas_maker_state(&c->maker) != MAKER_IDLE;
+    bool any = has_output(c) || c->erasures.size || canvas_render_state(&c->render) != RENDER_IDLE;
     for (int i = 0; i < CANVAS_SLOTS && !any; i++)
         any = may_draw(c, &c->slots[i], 1e18);
     return any;
@@ -248,17 +247,17 @@ canvas_wait(const struct canvas *c)
 {
     if (!canvas_pending(c))
         return -1;
-    enum { MAKING_MS = 3 };
-    enum maker_state state = canvas_maker_state(&c->maker);
-    if (something_to_send(c) || c->erasures.size || state == MAKER_READY)
+    enum { RENDER_POLL_MS = 3 };
+    enum render_state state = canvas_render_state(&c->render);
+    if (has_output(c) || c->erasures.size || state == RENDER_READY)
         return 0;
-    if (state == MAKER_BUSY)
-        return MAKING_MS;
+    if (state == RENDER_BUSY)
+        return RENDER_POLL_MS;
     double time = clock_seconds();
-    if (c->questions >= QUESTIONS_MAX)
+    if (c->queries >= QUERIES_MAX)
         return 50;
     for (int i = 0; i < CANVAS_SLOTS; i++)
         if (may_draw(c, &c->slots[i], time))
             return 0;
-    return MAX(1, (int)((c->live_rest - time) * 1e3) + 1);
+    return MAX(1, (int)((c->next_live - time) * 1e3) + 1);
 }

@@ -20,7 +20,7 @@ cell_size(const struct term_info *term, int *width, int *height)
     *height = term->cell_height;
 }
 
-struct sixels {
+struct sixel_writer {
     struct canvas_bytes *out;
     bool begun;
 };
@@ -28,44 +28,44 @@ struct sixels {
 // P2 = 1: what a strip leaves of its last cells stays as it is. With libsixel's own header some
 // terminals fill it with a colour.
 static int
-on_sixels(char *data, int size, void *ctx)
+write_sixels(char *data, int size, void *ctx)
 {
     static const char theirs[] = "\033Pq", ours[] = "\033P0;1q";
-    struct sixels *s = ctx;
+    struct sixel_writer *w = ctx;
     int skip = 0;
-    if (!s->begun && size >= 3 && memcmp(data, theirs, 3) == 0) {
-        canvas_bytes_add(s->out, ours, sizeof ours - 1);
+    if (!w->begun && size >= 3 && memcmp(data, theirs, 3) == 0) {
+        canvas_bytes_add(w->out, ours, sizeof ours - 1);
         skip = 3;
     }
-    s->begun = true;
-    canvas_bytes_add(s->out, data + skip, (size_t)(size - skip));
+    w->begun = true;
+    canvas_bytes_add(w->out, data + skip, (size_t)(size - skip));
     return size;
 }
 
 // The background must have exactly the colour of the text beside it, not a similar one.
 static void
-keep_ground(unsigned char *palette, int count, uint32_t ground)
+keep_background(unsigned char *palette, int count, uint32_t background)
 {
     enum { NEAR = 40 };
     int best = -1, least = NEAR;
     for (int i = 0; i < count; i++) {
-        int far = abs(palette[3 * i] - (int)(ground >> 16 & 255)) +
-                  abs(palette[3 * i + 1] - (int)(ground >> 8 & 255)) +
-                  abs(palette[3 * i + 2] - (int)(ground & 255));
+        int far = abs(palette[3 * i] - (int)(background >> 16 & 255)) +
+                  abs(palette[3 * i + 1] - (int)(background >> 8 & 255)) +
+                  abs(palette[3 * i + 2] - (int)(background & 255));
         if (far < least) {
             least = far;
             best = i;
         }
     }
     for (int k = 0; best >= 0 && k < 3; k++)
-        palette[3 * best + k] = (unsigned char)(ground >> 8 * (2 - k));
+        palette[3 * best + k] = (unsigned char)(background >> 8 * (2 - k));
 }
 
 // Palette colours have 5 bits per channel, and a tint of one step (8), near white of two, is
 // visible: such colours become grey or white. The checkerboard behind transparent pictures is such
 // a grey.
 static void
-snap_white(unsigned char *palette, int count)
+snap_greys(unsigned char *palette, int count)
 {
     enum { NEARLY_WHITE = 232, TWO_STEPS = 16, BRIGHT = 216, ONE_STEP = 9 };
     for (int i = 0; i < count; i++) {
@@ -79,7 +79,7 @@ snap_white(unsigned char *palette, int count)
 // The image with as much of the ground below it as gets a colour of its own: of a few columns of it
 // at the edge libsixel's palette would keep none, and they would take the nearest of the picture's.
 static struct image *
-with_ground(const struct canvas_drawing *d, const struct image *image)
+add_background(const struct canvas_drawing *d, const struct image *image)
 {
     struct image *more = image_create(image->width, image->height + MAX(1, image->height / 4),
                                       IMAGE_RGB8, NULL);
@@ -95,7 +95,7 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
 {
     int colours = MAX(16, MIN(d->term->colours, 256) >> 2 * d->coarseness);
     bool filled = rgb->width != d->image->width || rgb->height != d->image->height;
-    struct image *more = filled ? with_ground(d, rgb) : NULL;
+    struct image *more = filled ? add_background(d, rgb) : NULL;
     const struct image *seen = more ? more : rgb;
     SIXELSTATUS status = sixel_dither_new(dither, colours, NULL);
     if (SIXEL_SUCCEEDED(status))
@@ -111,8 +111,8 @@ make_palette(const struct canvas_drawing *d, const struct image *rgb, sixel_dith
     unsigned char *palette = sixel_dither_get_palette(*dither);
     for (int i = 0; i < 3 * sixel_dither_get_num_of_palette_colors(*dither); i++)
         palette[i] = (unsigned char)(palette[i] | palette[i] >> 5);
-    snap_white(palette, sixel_dither_get_num_of_palette_colors(*dither));
-    keep_ground(palette, sixel_dither_get_num_of_palette_colors(*dither), d->background);
+    snap_greys(palette, sixel_dither_get_num_of_palette_colors(*dither));
+    keep_background(palette, sixel_dither_get_num_of_palette_colors(*dither), d->background);
     // Error diffusion helps where colours are few; otherwise it only makes more bytes.
     sixel_dither_set_diffusion_type(*dither, colours >= 64 ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
     return status;
@@ -141,10 +141,10 @@ encode_strip(const struct canvas_drawing *d, struct image *image, sixel_dither_t
 {
     // The position is saved and restored: terminals differ in where they leave the cursor after a
     // sixel.
-    canvas_bytes_go(out, d, y / d->term->cell_height);
+    canvas_bytes_move_to(out, d, y / d->term->cell_height);
     sixel_output_t *output = NULL;
-    struct sixels sixels = {.out = out};
-    SIXELSTATUS status = sixel_output_new(&output, on_sixels, &sixels, NULL);
+    struct sixel_writer writer = {.out = out};
+    SIXELSTATUS status = sixel_output_new(&output, write_sixels, &writer, NULL);
     if (SIXEL_SUCCEEDED(status))
         status = sixel_encode(image_row(image, y), image->width, height, 3, dither, output);
     if (output)

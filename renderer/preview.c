@@ -73,7 +73,7 @@ preview_close(struct preview *preview)
         preview->driver->close(preview->self);
     free(preview->self);
     free(preview);
-    preview_terminal_settle();
+    preview_terminal_drain();
 }
 
 const char *

@@ -60,7 +60,7 @@ ask(struct term_info *info)
     if (!known_asked) {
         term_query(-1, 0, &known); // guesses
         known_ok = fd >= 0 && !term_typed_ahead(fd) && term_query(fd, TERM_QUERY_MS, &known);
-        term_give_back(fd, &known);
+        term_unread(fd, &known);
     }
     if (fd >= 0)
         close(fd);
@@ -70,12 +70,12 @@ ask(struct term_info *info)
 }
 
 void
-preview_terminal_settle(void)
+preview_terminal_drain(void)
 {
     int fd = known.outstanding > 0 ? open_terminal() : -1;
     if (fd < 0)
         return;
-    term_settle(fd, &known, 0);
+    term_drain(fd, &known, 0);
     close(fd);
 }
 

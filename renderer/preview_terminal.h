@@ -4,6 +4,6 @@
 
 // Waits for the terminal's outstanding answers to a driver's probe(), so that the shell does not
 // read them as input.
-void preview_terminal_settle(void);
+void preview_terminal_drain(void);
 
 #endif

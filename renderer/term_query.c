@@ -16,12 +16,12 @@
 #include "engine/base/mem.h"
 
 enum {
-    AFTERWARDS_MS = 50,    // for an answer out of order
+    OUT_OF_ORDER_MS = 50,  // for an answer out of order
     NO_ANSWER_BYTES = 256, // more at once are neither an answer nor typed
 };
 
-#define ASK_KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
-#define ASK_GROUND "\033]11;?\033\\"
+#define QUERY_KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
+#define QUERY_BACKGROUND "\033]11;?\033\\"
 
 // One control sequence, or a key, being read.
 struct parser {
@@ -39,7 +39,7 @@ milliseconds(void)
 }
 
 static void
-keep_typed(struct term_info *info, const char *text, size_t n)
+save_typed(struct term_info *info, const char *text, size_t n)
 {
     if (n > sizeof info->typed - info->typed_count)
         n = sizeof info->typed - info->typed_count;
@@ -80,7 +80,7 @@ is_light(const char *text)
 
 // Takes a cell's size if it is plausible.
 static void
-take_cell(struct term_info *info, int width, int height)
+set_cell_size(struct term_info *info, int width, int height)
 {
     if (height < 4 || height > 200 || width < 2 || width > 100)
         return;
@@ -90,7 +90,7 @@ take_cell(struct term_info *info, int width, int height)
 
 // Takes a whole sequence: ESC [ … final, or a string. True if it was an answer.
 static bool
-take_answer(struct parser *p, struct term_info *info)
+parse_answer(struct parser *p, struct term_info *info)
 {
     int a = 0, b = 0;
     char final = p->text[p->n - 1];
@@ -117,8 +117,8 @@ take_answer(struct parser *p, struct term_info *info)
         return true;
     }
     if (final == 't' && sscanf(text, "6;%d;%dt", &a, &b) == 2) {
-        info->said_cells = true;
-        take_cell(info, b, a);
+        info->cell_size_known = true;
+        set_cell_size(info, b, a);
         return true;
     }
     if (final == 'S' && sscanf(text, "?1;0;%dS", &a) == 1) {
@@ -136,11 +136,11 @@ is_string(const struct parser *p)
 }
 
 static void
-feed(struct parser *p, struct term_info *info, char c)
+parse_byte(struct parser *p, struct term_info *info, char c)
 {
     bool in_string = is_string(p);
     if (c == '\033' && p->n > 0 && !in_string) { // what came before was no sequence
-        keep_typed(info, p->text, p->n);
+        save_typed(info, p->text, p->n);
         p->n = 0;
     }
     p->text[p->n++] = c;
@@ -152,8 +152,8 @@ feed(struct parser *p, struct term_info *info, char c)
     bool final = string ? terminated : p->n > 2 && letter;
     if (open && !final && p->n < sizeof p->text - 1)
         return;
-    if (!open || !final || !take_answer(p, info))
-        keep_typed(info, p->text, p->n);
+    if (!open || !final || !parse_answer(p, info))
+        save_typed(info, p->text, p->n);
     p->n = 0;
 }
 
@@ -190,22 +190,22 @@ read_answers(int fd, struct parser *p, int64_t deadline, const bool *done, struc
         if (n <= 0)
             break;
         for (ssize_t i = 0; i < n; i++)
-            feed(p, info, bytes[i]);
+            parse_byte(p, info, bytes[i]);
     }
     if (p->n)
-        keep_typed(info, p->text, p->n);
+        save_typed(info, p->text, p->n);
     p->n = 0;
 }
 
 // Sends queries that end with DA1 and reads until its answer or the deadline.
 static bool
-ask(int fd, const char *query, int64_t deadline, struct term_info *info)
+send_query(int fd, const char *query, int64_t deadline, struct term_info *info)
 {
     struct parser p = {.n = 0};
     if (!write_all(fd, query))
         return false;
     info->outstanding++;
-    info->asked = milliseconds();
+    info->query_time = milliseconds();
     read_answers(fd, &p, deadline, &p.done, info);
     return p.done;
 }
@@ -220,15 +220,15 @@ struct mode {
 // No signal may end or stop the process while the mode is changed. A background process that
 // changed it would be stopped by SIGTTOU.
 static bool
-enter(int fd, struct mode *m)
+enter_raw_mode(int fd, struct mode *m)
 {
-    static const int held_ones[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    static const int held_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t held;
     if (tcgetattr(fd, &m->saved) != 0 || tcgetpgrp(fd) != getpgrp())
         return false;
     sigemptyset(&held);
-    for (size_t i = 0; i < sizeof held_ones / sizeof *held_ones; i++)
-        sigaddset(&held, held_ones[i]);
+    for (size_t i = 0; i < sizeof held_signals / sizeof *held_signals; i++)
+        sigaddset(&held, held_signals[i]);
     pthread_sigmask(SIG_BLOCK, &held, &m->signals);
     struct termios raw = m->saved;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -241,7 +241,7 @@ enter(int fd, struct mode *m)
 }
 
 static void
-leave(int fd, const struct mode *m)
+leave_raw_mode(int fd, const struct mode *m)
 {
     while (tcsetattr(fd, TCSADRAIN, &m->saved) != 0 && errno == EINTR)
         ;
@@ -255,16 +255,16 @@ term_typed_ahead(int fd)
 {
     struct mode m;
     struct pollfd now = {fd, POLLIN, 0};
-    if (!enter(fd, &m))
+    if (!enter_raw_mode(fd, &m))
         return false;
     bool typed = poll(&now, 1, 0) > 0;
-    leave(fd, &m);
+    leave_raw_mode(fd, &m);
     return typed;
 }
 
 // Newer kernels allow it only to root.
 static bool
-can_give_back(void)
+can_unread(void)
 {
     char allowed = '1';
     FILE *f = fopen("/proc/sys/dev/tty/legacy_tiocsti", "re");
@@ -276,7 +276,7 @@ can_give_back(void)
 }
 
 void
-term_give_back(int fd, struct term_info *info)
+term_unread(int fd, struct term_info *info)
 {
     for (size_t i = 0; i < info->typed_count; i++)
         if (ioctl(fd, TIOCSTI, &info->typed[i]) < 0)
@@ -292,23 +292,25 @@ before_deadline(int fd, int64_t deadline)
 }
 
 void
-term_settle(int fd, struct term_info *info, int more)
+term_drain(int fd, struct term_info *info, int more)
 {
     struct mode m;
     struct parser p = {.n = 0};
     int lines = 0;
     info->outstanding += more;
-    int64_t deadline = MAX(info->asked + TERM_LATE_MS, milliseconds() + (more ? TERM_QUERY_MS : 0));
+    int64_t deadline =
+        MAX(info->query_time + TERM_LATE_MS, milliseconds() + (more ? TERM_QUERY_MS : 0));
     // A whole line there was typed: better a stray answer than losing it.
-    bool keep = ioctl(fd, FIONREAD, &lines) == 0 && lines > 0 && !can_give_back();
-    if (info->outstanding < 1 || keep || !enter(fd, &m))
+    bool keep = ioctl(fd, FIONREAD, &lines) == 0 && lines > 0 && !can_unread();
+    if (info->outstanding < 1 || keep || !enter_raw_mode(fd, &m))
         return;
     while (info->outstanding > 0 && before_deadline(fd, deadline))
         read_answers(fd, &p, deadline, &p.done, info), p.done = false;
-    if (!info->said_cells && before_deadline(fd, milliseconds() + AFTERWARDS_MS)) // out of order
-        read_answers(fd, &p, milliseconds() + AFTERWARDS_MS, &info->said_cells, info);
-    term_give_back(fd, info);
-    leave(fd, &m);
+    if (!info->cell_size_known &&
+        before_deadline(fd, milliseconds() + OUT_OF_ORDER_MS)) // out of order
+        read_answers(fd, &p, milliseconds() + OUT_OF_ORDER_MS, &info->cell_size_known, info);
+    term_unread(fd, info);
+    leave_raw_mode(fd, &m);
 }
 
 // --- asking
@@ -329,22 +331,23 @@ term_query(int fd, int timeout_ms, struct term_info *info)
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row) {
         info->columns = size.ws_col;
         info->rows = size.ws_row;
-        take_cell(info, size.ws_xpixel / size.ws_col, size.ws_ypixel / size.ws_row);
+        set_cell_size(info, size.ws_xpixel / size.ws_col, size.ws_ypixel / size.ws_row);
     }
-    if (!enter(fd, &m))
+    if (!enter_raw_mode(fd, &m))
         return false;
     int64_t deadline = milliseconds() + timeout_ms;
     // kitty's query sends one pixel, which is not kept. Others swallow the string, but screen and
     // tmux take it for their window's title. The Linux console before 6.0 prints the rest of the
     // query for the background.
-    bool ok = ask(fd,
-                  info->multiplexer             ? "\033[16t\033[c"
-                  : strcmp(term, "linux") == 0 ? ASK_KITTY "\033[16t\033[c"
-                                               : ASK_KITTY ASK_GROUND "\033[16t\033[c",
-                  deadline, info);
+    bool ok =
+        send_query(fd,
+                   info->multiplexer            ? "\033[16t\033[c"
+                   : strcmp(term, "linux") == 0 ? QUERY_KITTY "\033[16t\033[c"
+                                                : QUERY_KITTY QUERY_BACKGROUND "\033[16t\033[c",
+                   deadline, info);
     if (ok && info->sixel)
-        ask(fd, "\033[?1;1;0S\033[c", deadline, info);
-    leave(fd, &m);
+        send_query(fd, "\033[?1;1;0S\033[c", deadline, info);
+    leave_raw_mode(fd, &m);
     return ok;
 }
 
@@ -355,5 +358,5 @@ term_answer(const char *sequence, struct term_info *info)
     if (p.n < 3 || p.n >= sizeof p.text || sequence[0] != '\033')
         return false;
     memcpy(p.text, sequence, p.n);
-    return take_answer(&p, info);
+    return parse_answer(&p, info);
 }

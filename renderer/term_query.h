@@ -27,9 +27,9 @@ struct term_info {
     bool light;                  // it reported a background nearer to white than to black
     char typed[128];             // what the user typed meanwhile
     size_t typed_count;
-    bool said_cells;             // the cell size is its answer, not a guess
-    int outstanding;             // answers that have not come yet
-    int64_t asked;               // when they were asked for (milliseconds of the monotonic clock)
+    bool cell_size_known; // the cell size is its answer, not a guess
+    int outstanding;      // answers that have not come yet
+    int64_t query_time;   // when they were asked for (milliseconds of the monotonic clock)
 };
 
 // `fd`: the terminal, open for reading and writing. Fills *info with guesses first; false if fd is
@@ -43,10 +43,10 @@ bool term_answer(const char *sequence, struct term_info *info);
 // Whether the user has typed something that has not been read yet.
 bool term_typed_ahead(int fd);
 // Gives typed keys back to the terminal's next reader, if the system allows it.
-void term_give_back(int fd, struct term_info *info);
+void term_unread(int fd, struct term_info *info);
 // At the end: waits, until TERM_LATE_MS after the query, for outstanding answers, so that the shell
 // does not read them as input. `more`: other answers (CSI 0 n) that the caller waits for. Keys
 // typed meanwhile are given back.
-void term_settle(int fd, struct term_info *info, int more);
+void term_drain(int fd, struct term_info *info, int more);
 
 #endif

@@ -40,7 +40,7 @@ window_open(const char *title, struct err *err)
 }
 
 static void
-forget_frames(struct window *w)
+release_frames(struct window *w)
 {
     for (int i = 0; i < w->count; i++)
         image_unref(w->frames[i]);
@@ -52,7 +52,7 @@ window_close(struct window *w)
 {
     if (!w)
         return;
-    forget_frames(w);
+    release_frames(w);
     window_paint(w, NULL, NULL);
     while (w->drop_count)
         free(w->drops[--w->drop_count]);
@@ -69,7 +69,7 @@ window_close(struct window *w)
 const struct image *
 window_picture(const struct window *w)
 {
-    return w->mask ? w->under : w->count ? w->frames[w->shown] : NULL;
+    return w->mask ? w->picture : w->count ? w->frames[w->shown] : NULL;
 }
 
 static void
@@ -78,7 +78,7 @@ show(struct window *w, int frame)
     if (w->mask) // painting has no steps
         return;
     frame = MAX(0, MIN(frame, w->count - 1));
-    w->fresh = w->fresh || frame != w->shown;
+    w->texture_stale = w->texture_stale || frame != w->shown;
     w->shown = frame;
     w->dirty = true;
     char title[80];
@@ -93,7 +93,7 @@ window_frame(struct window *w, struct image *image, int step, int total)
     bool newest = w->shown >= w->count - 1;
     if (w->count && step <= w->steps[w->count - 1] &&
         !(step == w->steps[w->count - 1] && step == total)) {
-        forget_frames(w);
+        release_frames(w);
         newest = true;
     }
     if (w->count == WINDOW_FRAMES_MAX) { // drops the oldest
@@ -106,7 +106,7 @@ window_frame(struct window *w, struct image *image, int step, int total)
     w->frames[w->count] = image_ref(image);
     w->steps[w->count++] = step;
     w->total = total;
-    w->fresh = w->fresh || newest;
+    w->texture_stale = w->texture_stale || newest;
     if (w->mask) // shown when the mask is done
         w->shown = newest ? w->count - 1 : w->shown;
     else
@@ -138,7 +138,7 @@ make_texture(struct window *w)
     if (w->texture)
         SDL_UpdateTexture(w->texture, NULL, rgb->pixels, (int)rgb->stride);
     image_unref(rgb);
-    w->fresh = false;
+    w->texture_stale = false;
     return w->texture != NULL;
 }
 
@@ -189,7 +189,7 @@ draw(struct window *w)
     SDL_GetRendererOutputSize(w->renderer, &width, &height);
     SDL_SetRenderDrawColor(w->renderer, 28, 28, 30, 255);
     SDL_RenderClear(w->renderer);
-    if (window_picture(w) && ((!w->fresh && w->texture) || make_texture(w))) {
+    if (window_picture(w) && ((!w->texture_stale && w->texture) || make_texture(w))) {
         const struct image *image = window_picture(w);
         double left, top, scale;
         place_in(w, width, height, &left, &top, &scale);

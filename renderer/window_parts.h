@@ -19,12 +19,12 @@ struct window {
     int steps[WINDOW_FRAMES_MAX];
     int count, shown, total;
     double zoom, x, y; // x, y: the picture's centre from the window's, in window pixels
-    bool sliding, moving, dirty, fresh, closed; // fresh: the texture must be updated
+    bool sliding, moving, dirty, texture_stale, closed; // texture_stale: it must be updated
     char *drops[DROPS_MAX];
     int drop_count;
     // The mask being painted over a picture; NULL: none, the frames are shown.
     struct mask *mask;
-    struct image *under;
+    struct image *picture;
     double brush;                        // radius, in pixels of the window
     double last[2];                      // the stroke's last point, in mask pixels
     bool painting, black, painted, ended; // painted: changed since last read; ended: by Enter

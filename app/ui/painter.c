@@ -113,11 +113,11 @@ take(struct ui *ui)
     struct painter *p = painter_of(ui);
     struct job j = JOB_EMPTY;
     struct err err = {0};
-    if (!p->mask || (find_use(ui, JOB_MASK) && !p->mask->before_count)) { // nothing was done
+    if (!p->mask || (find_use(ui, JOB_MASK) && !p->mask->undo_count)) { // nothing was done
         close_painter(ui);
         return true;
     }
-    double share = mask_share(p->mask);
+    double share = mask_coverage(p->mask);
     size_t size = 0;
     uint8_t *png = share > 0 ? mask_png(p->mask, &size, &err) : NULL;
     if (err.code != ERR_NONE) {
@@ -313,7 +313,7 @@ show_sized(struct ui *ui, struct painter *p)
     }
     if (!p->sized)
         p->sized = image_resize(p->picture, w, h, IMAGE_STRETCH, 0, NULL);
-    if (!p->shown && p->sized && (p->shown = mask_over(p->mask, p->sized, NULL)))
+    if (!p->shown && p->sized && (p->shown = mask_overlay(p->mask, p->sized, NULL)))
         frame_cursor(p, p->shown);
 }
 
@@ -334,7 +334,7 @@ draw_head(const struct painter *p, const struct area *a)
     snprintf(text, sizeof text, "%s, brush %d   %s   %.2f %% is redrawn   %d,%d",
              p->black ? "erases" : "paints", 2 * p->radius + 1,
              p->anchored ? "rectangle: r at its other corner" : p->down ? "brush down" : "brush up",
-             p->mask ? 100 * mask_share(p->mask) : 0, p->column + 1, p->row + 1);
+             p->mask ? 100 * mask_coverage(p->mask) : 0, p->column + 1, p->row + 1);
     draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, text);
 }
 
@@ -411,7 +411,7 @@ rectangle(struct painter *p)
         p->anchor_column = p->column;
         p->anchor_row = p->row;
     } else {
-        mask_remember(p->mask);
+        mask_push_undo(p->mask);
         mask_place(p, MIN(p->anchor_column, p->column), MIN(p->anchor_row, p->row), from);
         mask_place(p, MAX(p->anchor_column, p->column) + 1, MAX(p->anchor_row, p->row) + 1, to);
         mask_rectangle(p->mask, from, to, !p->black);
@@ -458,7 +458,7 @@ turn_brush_down(struct painter *p)
 {
     p->down = !p->down;
     if (p->down) {
-        mask_remember(p->mask);
+        mask_push_undo(p->mask);
         dab(p);
     }
 }
@@ -468,16 +468,16 @@ static bool
 paint_key(struct ui *ui, struct painter *p, wint_t key)
 {
     switch (key) {
-    case ' ': mask_remember(p->mask), dab(p); break;
+    case ' ': mask_push_undo(p->mask), dab(p); break;
     case 'b': turn_brush_down(p); break;
     case 'e': p->black = !p->black; break;
     case 'r': rectangle(p); break;
     case '+':
     case '=': p->radius = MIN(p->radius + 1, RADIUS_MAX); break;
     case '-': p->radius = MAX(p->radius - 1, 0); break;
-    case 'i': mask_remember(p->mask), mask_invert(p->mask); break;
-    case 'a': mask_remember(p->mask), mask_fill(p->mask, true); break;
-    case 'c': mask_remember(p->mask), mask_fill(p->mask, false); break;
+    case 'i': mask_push_undo(p->mask), mask_invert(p->mask); break;
+    case 'a': mask_push_undo(p->mask), mask_fill(p->mask, true); break;
+    case 'c': mask_push_undo(p->mask), mask_fill(p->mask, false); break;
     case 'u':
         if (!mask_undo(p->mask))
             ui_say(ui, ROLE_STATUS, "there is nothing to undo");
@@ -534,7 +534,7 @@ painter_mouse(struct ui *ui, int y, int x, int turn, bool drags)
     p->row = MAX(0, MIN(y - p->place.y, p->place.rows - 1));
     mask_place(p, p->column + 0.5, p->row + 0.5, at);
     if (!drags)
-        mask_remember(p->mask);
+        mask_push_undo(p->mask);
     if (drags && p->radius)
         mask_stroke(p->mask, p->last, at, (p->radius + 0.5) * p->scale_y, !p->black);
     else
@@ -550,7 +550,7 @@ painter_take_window(struct ui *ui, const struct image *white, bool ended)
     if (!p || !p->mask)
         return;
     if (white) {
-        mask_remember(p->mask);
+        mask_push_undo(p->mask);
         mask_replace(p->mask, white, NULL);
         changed(ui, p, false);
     }

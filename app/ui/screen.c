@@ -289,14 +289,14 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
 void
 screen_stop(struct ui *ui)
 {
-    int questions = canvas_questions(ui->screen.canvas);
+    int questions = canvas_queries(ui->screen.canvas);
     canvas_destroy(ui->screen.canvas);
     ui->screen.canvas = NULL;
     screen_watch_focus(ui, false);
     watch_pastes(false);
     endwin();
     if (!hung_up && terminal == stdout)
-        term_settle(STDIN_FILENO, &ui->screen.term, questions);
+        term_drain(STDIN_FILENO, &ui->screen.term, questions);
 }
 
 void

@@ -38,14 +38,15 @@ static void
 take_paint(struct window *w, const struct wire_message *m)
 {
     int width = side_of(m, "width"), height = side_of(m, "height");
-    int across = side_of(m, "mask_width"), down = side_of(m, "mask_height");
-    size_t rgb = (size_t)width * (size_t)height * 3, grey = (size_t)across * (size_t)down;
+    int mask_width = side_of(m, "mask_width"), mask_height = side_of(m, "mask_height");
+    size_t rgb = (size_t)width * (size_t)height * 3,
+           grey = (size_t)mask_width * (size_t)mask_height;
     if (!rgb || !grey || m->size != rgb + grey) {
         window_paint(w, NULL, NULL);
         return;
     }
     struct image *picture = image_of(m->payload, width, height, IMAGE_RGB8);
-    struct image *white = image_of(m->payload + rgb, across, down, IMAGE_GRAY8);
+    struct image *white = image_of(m->payload + rgb, mask_width, mask_height, IMAGE_GRAY8);
     window_paint(w, picture, white);
     image_unref(picture);
     image_unref(white);

@@ -34,32 +34,32 @@ mask_free(struct mask *m)
 {
     if (!m)
         return;
-    while (m->before_count)
-        image_unref(m->before[--m->before_count]);
+    while (m->undo_count)
+        image_unref(m->undo[--m->undo_count]);
     image_unref(m->white);
     free(m);
 }
 
 void
-mask_remember(struct mask *m)
+mask_push_undo(struct mask *m)
 {
     struct image *copy = image_crop(m->white, 0, 0, m->white->width, m->white->height, NULL);
     if (!copy)
         return;
-    if (m->before_count == MASK_UNDO_MAX) {
-        image_unref(m->before[0]);
-        memmove(m->before, m->before + 1, (size_t)--m->before_count * sizeof *m->before);
+    if (m->undo_count == MASK_UNDO_MAX) {
+        image_unref(m->undo[0]);
+        memmove(m->undo, m->undo + 1, (size_t)--m->undo_count * sizeof *m->undo);
     }
-    m->before[m->before_count++] = copy;
+    m->undo[m->undo_count++] = copy;
 }
 
 bool
 mask_undo(struct mask *m)
 {
-    if (!m->before_count)
+    if (!m->undo_count)
         return false;
     image_unref(m->white);
-    m->white = m->before[--m->before_count];
+    m->white = m->undo[--m->undo_count];
     return true;
 }
 
@@ -91,8 +91,8 @@ mask_disc(struct mask *m, double x, double y, double radius, bool white)
 void
 mask_stroke(struct mask *m, const double from[2], const double to[2], double radius, bool white)
 {
-    double way = hypot(to[0] - from[0], to[1] - from[1]);
-    int steps = (int)(way / MAX(radius / 2, 0.5)) + 1;
+    double length = hypot(to[0] - from[0], to[1] - from[1]);
+    int steps = (int)(length / MAX(radius / 2, 0.5)) + 1;
     for (int i = 0; i <= steps; i++) {
         double part = (double)i / steps;
         mask_disc(m, from[0] + part * (to[0] - from[0]), from[1] + part * (to[1] - from[1]),
@@ -138,7 +138,7 @@ mask_replace(struct mask *m, const struct image *image, struct err *err)
 }
 
 double
-mask_share(const struct mask *m)
+mask_coverage(const struct mask *m)
 {
     size_t n = m->white->stride * (size_t)m->white->height, white = 0;
     for (size_t i = 0; i < n; i++)
@@ -148,7 +148,7 @@ mask_share(const struct mask *m)
 
 // Half the pixel, on white, and half the stripe.
 static void
-put_stripe(uint8_t *p, uint32_t stripe)
+blend_stripe(uint8_t *p, uint32_t stripe)
 {
     for (int c = 0; c < 3; c++) {
         int on_white = 255 - (255 - p[c]) * p[3] / 255;
@@ -158,7 +158,7 @@ put_stripe(uint8_t *p, uint32_t stripe)
 }
 
 struct image *
-mask_over(const struct mask *m, const struct image *picture, struct err *err)
+mask_overlay(const struct mask *m, const struct image *picture, struct err *err)
 {
     struct image *out = image_convert(picture, IMAGE_RGBA8, 0, err);
     for (int y = 0; out && y < out->height; y++) {
@@ -167,7 +167,7 @@ mask_over(const struct mask *m, const struct image *picture, struct err *err)
         uint8_t *p = image_row(out, y);
         for (int x = 0; x < out->width; x++, p += 4)
             if (white[(int64_t)x * m->white->width / out->width])
-                put_stripe(p, (x + y) / STRIPE % 2 ? STRIPE_DARK : STRIPE_LIGHT);
+                blend_stripe(p, (x + y) / STRIPE % 2 ? STRIPE_DARK : STRIPE_LIGHT);
     }
     return out;
 }

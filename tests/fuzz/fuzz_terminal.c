@@ -49,7 +49,7 @@ answer(const uint8_t *data, size_t size)
         abort();
     shutdown(ends[0], SHUT_WR);
     term_query(ends[1], TERM_QUERY_MS, &info);
-    if (info.asked == 0) // nothing was tried
+    if (info.query_time == 0) // nothing was tried
         abort();
     if (info.typed_count > sizeof info.typed || info.cell_width < 1 || info.cell_height < 1 ||
         info.colours < 2)

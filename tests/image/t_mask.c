@@ -27,7 +27,7 @@ mask_of(int width, int height)
 static double
 white_pixels(const struct mask *m)
 {
-    return mask_share(m) * m->white->width * m->white->height;
+    return mask_coverage(m) * m->white->width * m->white->height;
 }
 
 static void
@@ -39,7 +39,7 @@ it_has_the_pictures_shape(void **state)
         struct mask *m = mask_of(sizes[i][0], sizes[i][1]);
         assert_int_equal(m->white->width, sizes[i][2]);
         assert_int_equal(m->white->height, sizes[i][3]);
-        assert_true(mask_share(m) == 0);
+        assert_true(mask_coverage(m) == 0);
         mask_free(m);
     }
     mask_free(NULL);
@@ -78,7 +78,7 @@ what_lies_outside_is_cut_off(void **state)
     mask_disc(m, far[0], far[1], 3, true);
     mask_disc(m, 50, 25, 0, true);
     mask_disc(m, 50, 25, 1e9, true);
-    assert_true(mask_share(m) == 1);
+    assert_true(mask_coverage(m) == 1);
     mask_free(m);
 }
 
@@ -89,10 +89,10 @@ undo_brings_back_each_step(void **state)
     assert_false(mask_undo(m));
     for (int i = 0; i < MASK_UNDO_MAX + 5; i++) {
         const double from[2] = {0, 0}, to[2] = {i + 1, 1};
-        mask_remember(m);
+        mask_push_undo(m);
         mask_rectangle(m, from, to, true);
     }
-    mask_remember(m);
+    mask_push_undo(m);
     mask_invert(m);
     assert_true(white_pixels(m) == 180);
     assert_true(mask_undo(m));
@@ -130,7 +130,7 @@ the_rest_of_the_picture_is_seen(void **state)
     struct mask *m = mask_new(picture, NULL);
     const double from[2] = {0, 0}, to[2] = {64, 64};
     mask_rectangle(m, from, to, true);
-    struct image *seen = mask_over(m, picture, NULL);
+    struct image *seen = mask_overlay(m, picture, NULL);
     int changed = 0;
     assert_int_equal(seen->format, IMAGE_RGBA8);
     for (int y = 0; y < 64; y++)
@@ -153,7 +153,7 @@ what_is_transparent_stays_so_until_painted(void **state)
     struct mask *m = mask_new(picture, NULL);
     const double from[2] = {0, 0}, to[2] = {32, 64};
     mask_rectangle(m, from, to, true);
-    struct image *seen = mask_over(m, picture, NULL);
+    struct image *seen = mask_overlay(m, picture, NULL);
     for (int y = 0; y < 64; y++)
         for (int x = 0; x < 64; x++) {
             const uint8_t *p = image_row(seen, y) + 4 * x;
