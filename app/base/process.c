@@ -102,7 +102,7 @@ process_state(const char *name, pid_t *pid)
         return PROCESS_GONE;
     if (pid)
         *pid = number;
-    return PROCESS_LIVES;
+    return PROCESS_ALIVE;
 }
 
 // Libraries that get no memory end their process by these.

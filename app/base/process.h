@@ -19,7 +19,7 @@ bool process_name(pid_t pid, char out[PROCESS_NAME_MAX]);
 
 enum process_state {
     PROCESS_GONE = 0,
-    PROCESS_LIVES,
+    PROCESS_ALIVE,
     PROCESS_ELSEWHERE // unknown: on another machine that shares this home folder, or
                       // no descriptor is left to look it up
 };

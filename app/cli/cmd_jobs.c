@@ -131,7 +131,7 @@ resume(struct ask *a, struct err *err)
     const struct jv *job = find_job(a, a->id);
     if (is_running(job))
         return err_set(err, ERR_INPUT, "%s runs", a->id);
-    client_again(a->client, a->id);
+    client_resume(a->client, a->id);
     if (!fetch(a, err))
         return false;
     job = find_job(a, a->id);

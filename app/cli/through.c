@@ -107,7 +107,7 @@ errand_start(const struct errand *e, struct client *c, const char *id, bool deta
     char here[4096];
     for (int i = 0; i < e->file_count; i++)
         if (!e->files[i].result)
-            client_give(c, e->files[i].data, e->files[i].size, e->files[i].hash);
+            client_offer_blob(c, e->files[i].data, e->files[i].size, e->files[i].hash);
     add_environment(environment, order_variables);
     struct client_command command = {.words = e->words, .environment = environment,
                                      .about = e->about, .where = e->host, .detach = detach};

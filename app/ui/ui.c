@@ -291,7 +291,7 @@ wait_for_something(struct ui *ui)
     int count = 4 + (full ? 0 : client_fds(ui->worker.client, fds + 4));
     if (ui->window)
         fds[count++] = (struct pollfd){.fd = window_link_fd(ui->window), .events = POLLIN};
-    bool now = ui->dirty || (!full && client_holds(ui->worker.client));
+    bool now = ui->dirty || (!full && client_has_buffered(ui->worker.client));
     if (poll(fds, (nfds_t)count, now ? 0 : timeout_of(ui)) < 0)
         return true; // a signal, which the loop handles
     if (fds[1].revents) {

@@ -397,7 +397,7 @@ resume(struct ui *ui, struct run *r)
         ui_say(ui, ROLE_ERROR, "it is already running");
     } else {
         snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
-        client_again(ui_client(ui), id_of(r));
+        client_resume(ui_client(ui), id_of(r));
     }
 }
 

@@ -23,13 +23,13 @@
 #include "engine/base/mem.h"
 
 struct children *
-children_open(children_say *say, void *ctx)
+children_open(children_send *send, void *ctx)
 {
     struct children *c = mem_zalloc(sizeof *c);
-    c->say = say;
+    c->send = send;
     c->ctx = ctx;
-    records_tidy();
-    spool_tidy();
+    records_sweep();
+    spool_sweep();
     return c;
 }
 
@@ -46,7 +46,7 @@ children_free_child(struct child *k)
 }
 
 static void
-forget_followers(struct children *c)
+free_followers(struct children *c)
 {
     while (c->followers) {
         struct follower *next = c->followers->next;
@@ -65,7 +65,7 @@ children_close(struct children *c)
         children_free_child(c->first);
         c->first = next;
     }
-    forget_followers(c);
+    free_followers(c);
     free(c);
 }
 
@@ -83,14 +83,14 @@ children_refuse(struct children *c, const char *id, const struct err *err)
     struct jv *head = children_head("ended", id);
     jv_set(head, "code", jv_from_integer(err_exit_code(err)));
     jv_set(head, "text", jv_from_string(err->text));
-    c->say(c->ctx, head, NULL, 0);
+    c->send(c->ctx, head, NULL, 0);
 }
 
 // --- output
 
 // Reads what a stream has; false: it has ended.
 static bool
-take(struct children *c, struct child *k, int stream)
+read_stream(struct children *c, struct child *k, int stream)
 {
     uint8_t *bytes = mem_alloc(READ_BYTES); // the stack may be small
     ssize_t n = read(k->streams[stream], bytes, READ_BYTES);
@@ -100,7 +100,7 @@ take(struct children *c, struct child *k, int stream)
     } else if (n > 0) {
         struct jv *head = children_head("output", k->id);
         jv_set(head, "stream", jv_from_integer(stream + 1));
-        c->say(c->ctx, head, bytes, (size_t)n);
+        c->send(c->ctx, head, bytes, (size_t)n);
     }
     free(bytes);
     return more;
@@ -117,7 +117,7 @@ send_results(struct children *c, const struct child *k)
         struct jv *head = children_head("file", k->id);
         jv_set(head, "index", jv_from_integer(i));
         if (data)
-            c->say(c->ctx, head, data, size);
+            c->send(c->ctx, head, data, size);
         else
             jv_free(head);
         free(data);
@@ -129,21 +129,21 @@ finish(struct children *c, const struct child *k)
 {
     if (k->detached) {
         record_end(k->id, k->command, k->status);
-        c->say(c->ctx, wire_head("changed"), NULL, 0);
+        c->send(c->ctx, wire_head("changed"), NULL, 0);
         return;
     }
     if (WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0)
         send_results(c, k);
     struct jv *head = children_head("ended", k->id);
-    record_put_end(head, k->command, k->status);
-    c->say(c->ctx, head, NULL, 0);
+    record_set_end(head, k->command, k->status);
+    c->send(c->ctx, head, NULL, 0);
     record_remove(k->id);
 }
 
 // --- following
 
 static bool
-turn_follower(struct children *c, struct follower *f)
+advance_follower(struct children *c, struct follower *f)
 {
     struct err err = {0};
     struct jv *record = record_read(f->id, &err);
@@ -157,7 +157,7 @@ turn_follower(struct children *c, struct follower *f)
     if (n > 0) {
         struct jv *head = children_head("output", f->id);
         jv_set(head, "stream", jv_from_integer(1));
-        c->say(c->ctx, head, bytes, (size_t)n);
+        c->send(c->ctx, head, bytes, (size_t)n);
         f->at += n;
     } else if (!record) {
         children_refuse(c, f->id, &err);
@@ -171,21 +171,21 @@ turn_follower(struct children *c, struct follower *f)
             jv_set(head, "code", jv_from_integer(1));
             jv_set(head, "text", jv_from_string("it ended when its machine or its worker did"));
         }
-        c->say(c->ctx, head, NULL, 0);
+        c->send(c->ctx, head, NULL, 0);
     }
-    bool goes_on = n > 0 || running;
+    bool more = n > 0 || running;
     free(bytes);
     free(file);
     jv_free(record);
-    return goes_on;
+    return more;
 }
 
 static void
-turn_followers(struct children *c)
+advance_followers(struct children *c)
 {
     for (struct follower **at = &c->followers; *at;) {
         struct follower *f = *at;
-        if (turn_follower(c, f)) {
+        if (advance_follower(c, f)) {
             at = &f->next;
         } else {
             *at = f->next;
@@ -204,7 +204,7 @@ children_follow(struct children *c, const char *id, int64_t from)
     f->at = MAX(from, 0);
     f->next = c->followers;
     c->followers = f;
-    turn_followers(c);
+    advance_followers(c);
 }
 
 // --- requests
@@ -220,7 +220,7 @@ children_interrupt(struct children *c, const char *id)
             return;
         }
     struct jv *record = record_read(id, NULL);
-    pid_t pid = record ? record_process(record) : 0;
+    pid_t pid = record ? record_pid(record) : 0;
     if (pid)
         kill(pid, SIGINT);
     jv_free(record);
@@ -235,12 +235,12 @@ children_pause(struct children *c, const char *id, bool pause)
 }
 
 void
-children_again(struct children *c, const char *id)
+children_resume(struct children *c, const char *id)
 {
     struct err err = {0};
     struct order o = {0};
     struct jv *record = record_read(id, &err);
-    if (record && order_again(&o, record, id, &err))
+    if (record && order_resume(&o, record, id, &err))
         children_start(c, &o);
     else
         children_refuse(c, id, &err);
@@ -255,7 +255,7 @@ children_remove(struct children *c, const char *id)
     if (record && strcmp(record_state(record), "running") != 0)
         record_remove(id);
     jv_free(record);
-    c->say(c->ctx, wire_head("changed"), NULL, 0);
+    c->send(c->ctx, wire_head("changed"), NULL, 0);
 }
 
 static bool
@@ -265,7 +265,7 @@ is_sheet(const char *name)
 }
 
 static int
-only_sheets(const struct dirent *e)
+filter_sheets(const struct dirent *e)
 {
     return is_sheet(e->d_name);
 }
@@ -274,8 +274,8 @@ only_sheets(const struct dirent *e)
 static char *
 readable(const char *folder, const char *name)
 {
-    bool may = folder && (strcmp(name, "log.jsonl") == 0 || is_sheet(name));
-    return may ? file_join(folder, name) : NULL;
+    bool allowed = folder && (strcmp(name, "log.jsonl") == 0 || is_sheet(name));
+    return allowed ? file_join(folder, name) : NULL;
 }
 
 static struct jv *
@@ -283,7 +283,7 @@ sheets_of(const char *folder)
 {
     struct jv *names = jv_array();
     struct dirent **entries = NULL;
-    int n = folder ? scandir(folder, &entries, only_sheets, versionsort) : 0;
+    int n = folder ? scandir(folder, &entries, filter_sheets, versionsort) : 0;
     for (int i = 0; i < n; i++) {
         jv_append(names, jv_from_string(entries[i]->d_name));
         free(entries[i]);
@@ -310,7 +310,7 @@ children_read(struct children *c, const struct jv *request)
     jv_set(head, "from", jv_from_integer(from));
     jv_set(head, "size", jv_from_integer((int64_t)s.st_size));
     jv_set(head, "sheets", sheets_of(folder));
-    c->say(c->ctx, head, bytes, (size_t)MAX(n, 0));
+    c->send(c->ctx, head, bytes, (size_t)MAX(n, 0));
     if (fd >= 0)
         close(fd);
     free(bytes);
@@ -333,7 +333,7 @@ children_unfinished(const struct children *c)
 void
 children_hangup(struct children *c)
 {
-    forget_followers(c);
+    free_followers(c);
     for (struct child *k = c->first; k; k = k->next)
         if (!k->detached && !k->gone && !k->interrupted) {
             k->interrupted = true;
@@ -367,7 +367,7 @@ children_turn(struct children *c, bool hold)
         if (!k->gone && waitpid(k->pid, &k->status, WNOHANG) == k->pid)
             k->gone = true;
         for (int i = 0; i < 2 && !hold; i++)
-            if (k->streams[i] >= 0 && !take(c, k, i)) {
+            if (k->streams[i] >= 0 && !read_stream(c, k, i)) {
                 close(k->streams[i]);
                 k->streams[i] = -1;
             }
@@ -380,5 +380,5 @@ children_turn(struct children *c, bool hold)
         }
     }
     if (!hold)
-        turn_followers(c);
+        advance_followers(c);
 }

@@ -18,11 +18,11 @@ struct pollfd;
 struct children;
 
 // Sends a message to the client. Takes ownership of `head`; the payload is valid during the call.
-typedef void children_say(void *ctx, struct jv *head, const void *payload, size_t size);
+typedef void children_send(void *ctx, struct jv *head, const void *payload, size_t size);
 
 enum { CHILDREN_MAX = 16, CHILDREN_FDS = 2 * CHILDREN_MAX };
 
-struct children *children_open(children_say *say, void *ctx);
+struct children *children_open(children_send *say, void *ctx);
 // Detached children keep running, the others are interrupted.
 void children_close(struct children *c);
 
@@ -38,7 +38,7 @@ void children_pause(struct children *c, const char *id, bool pause); // like Ctr
 // Sends the output of a detached command, starting at byte `from`, until it ends.
 void children_follow(struct children *c, const char *id, int64_t from);
 // Resumes a detached command that has ended, from what it saved.
-void children_again(struct children *c, const char *id);
+void children_resume(struct children *c, const char *id);
 void children_remove(struct children *c, const char *id); // the record of one that has ended
 // Sends a piece of a file in the output folder of a detached command (`piece`).
 void children_read(struct children *c, const struct jv *head);

@@ -30,7 +30,7 @@ struct follower {
 };
 
 struct children {
-    children_say *say;
+    children_send *send;
     void *ctx;
     struct child *first;
     struct follower *followers;

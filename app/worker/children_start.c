@@ -19,7 +19,7 @@
 
 // The words of the command line, files written to the command's folder; NULL with err set.
 static char **
-words_of(const struct order *o, struct child *k, struct err *err)
+build_argv(const struct order *o, struct child *k, struct err *err)
 {
     char **argv = NULL;
     int count = 0, capacity = 0;
@@ -58,11 +58,11 @@ words_of(const struct order *o, struct child *k, struct err *err)
 
 // In the child: becomes another program, or exits.
 static void
-become(const struct order *o, char **argv, const int *streams)
+exec_command(const struct order *o, char **argv, const int *streams)
 {
     static const char exe[] = "/proc/self/exe";
-    int nothing = open("/dev/null", O_RDONLY);
-    dup2(nothing, STDIN_FILENO);
+    int null_fd = open("/dev/null", O_RDONLY);
+    dup2(null_fd, STDIN_FILENO);
     dup2(streams[0], STDOUT_FILENO);
     dup2(streams[1], STDERR_FILENO);
     if (o->detach)
@@ -121,19 +121,19 @@ static bool
 folder_is_free(const struct order *o, struct err *err)
 {
     struct jv *own = order_json(o), *all = records_list();
-    char *folder = record_output(own), *whole = folder ? realpath(folder, NULL) : NULL;
+    char *folder = record_output(own), *real = folder ? realpath(folder, NULL) : NULL;
     bool ok = true;
-    for (size_t i = 0; ok && whole && i < jv_size(all); i++) {
+    for (size_t i = 0; ok && real && i < jv_size(all); i++) {
         const struct jv *other = jv_at(all, i);
-        char *its = record_process(other) ? record_output(other) : NULL;
-        char *its_whole = its ? realpath(its, NULL) : NULL;
-        if (its_whole && strcmp(its_whole, whole) == 0)
+        char *other_folder = record_pid(other) ? record_output(other) : NULL;
+        char *other_real = other_folder ? realpath(other_folder, NULL) : NULL;
+        if (other_real && strcmp(other_real, real) == 0)
             ok = err_set(err, ERR_INPUT, "the job %s writes to %s: stop it first, or name another "
                          "folder", jv_string(jv_get(other, "id"), "?"), folder);
-        free(its_whole);
-        free(its);
+        free(other_real);
+        free(other_folder);
     }
-    free(whole);
+    free(real);
     free(folder);
     jv_free(all);
     jv_free(own);
@@ -145,7 +145,7 @@ static bool
 may_start(const struct children *c, const struct order *o, struct err *err)
 {
     struct jv *record = record_read(o->id, NULL);
-    bool taken = record && !o->again, runs = record && record_process(record);
+    bool taken = record && !o->resume, runs = record && record_pid(record);
     jv_free(record);
     for (const struct child *k = c->first; k; k = k->next)
         taken = taken || strcmp(k->id, o->id) == 0;
@@ -194,8 +194,9 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
     int theirs[2] = {-1, -1};
     if (!may_start(c, o, err))
         return false;
-    bool ok = o->detach ? record_make(o->id, err) : !has_files(o) || record_lend(o->id, err);
-    char **argv = ok ? words_of(o, k, err) : NULL;
+    bool ok =
+        o->detach ? record_make(o->id, err) : !has_files(o) || record_make_temporary(o->id, err);
+    char **argv = ok ? build_argv(o, k, err) : NULL;
     ok = argv && open_streams(o, k->streams, theirs, err);
     k->pid = ok ? fork_for_command() : -1;
     if (ok && k->pid < 0)
@@ -206,7 +207,7 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
         // at once: SIGHUP counts only once (cmd_worker.c).
         if (!o->detach)
             prctl(PR_SET_PDEATHSIG, SIGHUP);
-        become(o, argv, theirs);
+        exec_command(o, argv, theirs);
     }
     for (int i = 0; i < 2; i++)
         if (theirs[i] >= 0 && (i == 0 || theirs[i] != theirs[0]))
@@ -219,7 +220,7 @@ start(struct children *c, const struct order *o, struct child *k, struct err *er
         waitpid(k->pid, NULL, 0);
         ok = false;
     }
-    if (!ok && !o->again)
+    if (!ok && !o->resume)
         record_remove(o->id);
     return ok;
 }
@@ -236,7 +237,7 @@ children_start(struct children *c, struct order *o)
     if (start(c, o, k, &err)) {
         struct jv *head = children_head("running", k->id);
         jv_set(head, "pid", jv_from_integer(k->pid));
-        c->say(c->ctx, head, NULL, 0);
+        c->send(c->ctx, head, NULL, 0);
         k->next = c->first;
         c->first = k;
     } else {

@@ -72,7 +72,7 @@ command_of(const struct client *c)
 }
 
 static void
-run_child(char **argv, int in, int out, int errors, bool keep_terminal)
+exec_worker(char **argv, int in, int out, int errors, bool keep_terminal)
 {
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
@@ -102,7 +102,7 @@ start(struct client *c, struct err *err)
     if (ok && c->pid < 0)
         ok = err_errno(err, ERR_IO, "no process for a worker");
     if (ok && c->pid == 0)
-        run_child(argv, in[0], out[1], errors[1], c->host && !c->quiet_ssh);
+        exec_worker(argv, in[0], out[1], errors[1], c->host && !c->quiet_ssh);
     int ends[6] = {in[0], out[1], errors[1], in[1], out[0], errors[0]};
     for (int i = 0; i < (ok ? 3 : 6); i++)
         if (ends[i] >= 0)
@@ -120,14 +120,14 @@ start(struct client *c, struct err *err)
     fcntl(c->errors, F_SETFL, fcntl(c->errors, F_GETFL) | O_NONBLOCK);
     c->wire = wire_open(c->in, c->out);
     wire_expect_greeting(c->wire);
-    wire_limit(c->wire, protocol_room_of_worker);
+    wire_set_limit(c->wire, protocol_payload_limit_of_worker);
     c->ready = c->ended = c->gone = c->lost_reported = false;
-    c->asked_count = c->refused = 0;
+    c->expected_count = c->refused = 0;
     for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
         c->blobs[i].wanted = c->blobs[i].sent = false;
-    c->commands_asked = c->commands_again = c->describe_asked = false;
-    c->said_size = 0;
-    c->said[0] = 0;
+    c->commands_pending = c->commands_repeat = c->describe_pending = false;
+    c->stderr_size = 0;
+    c->stderr_tail[0] = 0;
     c->lost = (struct err){0};
     struct jv *hello = wire_head("hello");
     jv_set(hello, "protocol", jv_from_integer(WIRE_PROTOCOL));
@@ -141,13 +141,13 @@ start(struct client *c, struct err *err)
 // HOST or USER@HOST, without characters that mean something to a shell: ssh's own configuration may
 // pass both to one, and only newer versions of ssh check them first.
 static bool
-names_a_host(const char *host)
+is_host_name(const char *host)
 {
     enum { MOST = 64 + 1 + 255 };
     static const char special[] = "'\"`$;&<>|(){}";
-    const char *at = strrchr(host, '@'), *name = at ? at + 1 : host;
-    bool ok = *name && *name != '-' && *host != '-' && at != host && strlen(host) <= MOST &&
-              !strchr(name, '\\');
+    const char *at = strrchr(host, '@'), *host_part = at ? at + 1 : host;
+    bool ok = *host_part && *host_part != '-' && *host != '-' && at != host &&
+              strlen(host) <= MOST && !strchr(host_part, '\\');
     for (const char *c = host; ok && *c; c++)
         ok = (unsigned char)*c > ' ' && *c != 0x7f && !strchr(special, *c);
     return ok;
@@ -162,7 +162,7 @@ client_open(const struct client_params *params, struct err *err)
     c->alone = params->alone;
     c->quiet_ssh = params->quiet_ssh;
     c->in = c->out = c->errors = -1;
-    if (c->host && !names_a_host(c->host))
+    if (c->host && !is_host_name(c->host))
         err_set(err, ERR_INPUT, "--host is '%.60s', but must be HOST or USER@HOST", c->host);
     else if (start(c, err))
         return c;
@@ -183,14 +183,14 @@ client_read_errors(struct client *c)
     }
     for (; n > 0; n = read(c->errors, bytes, sizeof bytes)) {
         size_t size = (size_t)n;
-        if (c->said_size + size >= STDERR_KEPT) {
-            size_t drop = MIN(c->said_size, c->said_size + size + 1 - STDERR_KEPT);
-            memmove(c->said, c->said + drop, c->said_size - drop);
-            c->said_size -= drop;
+        if (c->stderr_size + size >= STDERR_TAIL) {
+            size_t drop = MIN(c->stderr_size, c->stderr_size + size + 1 - STDERR_TAIL);
+            memmove(c->stderr_tail, c->stderr_tail + drop, c->stderr_size - drop);
+            c->stderr_size -= drop;
         }
-        memcpy(c->said + c->said_size, bytes, size);
-        c->said_size += size;
-        c->said[c->said_size] = 0;
+        memcpy(c->stderr_tail + c->stderr_size, bytes, size);
+        c->stderr_size += size;
+        c->stderr_tail[c->stderr_size] = 0;
     }
 }
 
@@ -216,7 +216,7 @@ void
 client_describe_end(struct client *c, int status, struct err *err)
 {
     char said[256], end[PROCESS_END_TEXT];
-    last_line(c->said[0] ? c->said : wire_noise(c->wire), said, sizeof said);
+    last_line(c->stderr_tail[0] ? c->stderr_tail : wire_noise(c->wire), said, sizeof said);
     const char *who = c->host ? c->host : "the worker";
     if (c->lost.code != ERR_NONE && (!c->host || c->ready))
         err_set(err, c->lost.code, "%s%s%s", c->host ? c->host : "", c->host ? ": " : "",
@@ -240,7 +240,7 @@ client_describe_end(struct client *c, int status, struct err *err)
 }
 
 static void
-close_ends(struct client *c)
+close_fds(struct client *c)
 {
     int *fds[] = {&c->in, &c->out, &c->errors};
     for (int i = 0; i < 3; i++) {
@@ -286,7 +286,7 @@ client_close(struct client *c)
         if (c->alone) {
             // It may be in the middle of a step, and ends after it, or is killed if that takes too
             // long.
-            client_reap(c, GOODBYE_MS);
+            client_reap(c, CLOSE_MS);
         } else {
             // With jobs to finish it continues on its own, and is no longer waited for.
             close(c->out);
@@ -296,10 +296,10 @@ client_close(struct client *c)
         }
     }
     wire_close(c->wire);
-    close_ends(c);
+    close_fds(c);
     for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++)
         free(c->blobs[i].data);
-    free(c->asked);
+    free(c->expected);
     free(c->host);
     free(c->program);
     free(c);
@@ -310,7 +310,7 @@ client_restart(struct client *c, struct err *err)
 {
     wire_close(c->wire);
     c->wire = NULL;
-    close_ends(c);
+    close_fds(c);
     c->quiet_ssh = true; // the screen is in use by now
     return start(c, err);
 }
@@ -337,9 +337,9 @@ begin_turn(struct client *c)
 }
 
 bool
-client_holds(const struct client *c)
+client_has_buffered(const struct client *c)
 {
-    return client_alive(c) && (c->gone || wire_holds(c->wire));
+    return client_alive(c) && (c->gone || wire_has_buffered(c->wire));
 }
 
 int
@@ -362,5 +362,5 @@ client_wait(struct client *c, int milliseconds)
 {
     struct pollfd fds[CLIENT_FDS];
     int count = client_fds(c, fds);
-    return client_holds(c) || (count && poll(fds, (nfds_t)count, milliseconds) > 0);
+    return client_has_buffered(c) || (count && poll(fds, (nfds_t)count, milliseconds) > 0);
 }

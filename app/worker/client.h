@@ -40,7 +40,7 @@ int client_fds(struct client *c, struct pollfd *fds); // what to poll (room for 
 // signal did.
 bool client_wait(struct client *c, int milliseconds);
 // Whether something has arrived that was not handled yet: then do not wait.
-bool client_holds(const struct client *c);
+bool client_has_buffered(const struct client *c);
 bool client_alive(const struct client *c);
 bool client_ready(const struct client *c); // it has said hello
 
@@ -101,7 +101,7 @@ void client_load(struct client *c, const char *id, const struct job_reference *r
 void client_describe(struct client *c);
 
 // Copies and keeps data that the worker may request by its hash.
-void client_give(struct client *c, const void *data, size_t size, const char *hash);
+void client_offer_blob(struct client *c, const void *data, size_t size, const char *hash);
 
 // Commands that a worker runs (docs/worker.md). Answered by CLIENT_RUNNING, _OUTPUT, _FILE, _ENDED.
 struct client_command {
@@ -115,7 +115,7 @@ void client_pause(struct client *c, const char *id, bool on);
 // For detached commands.
 void client_commands(struct client *c); // CLIENT_COMMANDS; at most one request is outstanding
 void client_follow(struct client *c, const char *id);
-void client_again(struct client *c, const char *id);
+void client_resume(struct client *c, const char *id);
 void client_remove(struct client *c, const char *id);
 void client_read(struct client *c, const char *id, const char *name, int64_t from); // CLIENT_PIECE
 

@@ -31,62 +31,62 @@ frame_image(const struct wire_message *m, int width, int height, int count, int 
 
 // --- what was asked for
 
-static struct asked *
-find_asked(struct client *c, enum asked_kind kind, const char *id, int index)
+static struct expected *
+find_expected(struct client *c, enum expected_kind kind, const char *id, int index)
 {
-    for (int i = 0; i < c->asked_count; i++) {
-        struct asked *a = &c->asked[i];
+    for (int i = 0; i < c->expected_count; i++) {
+        struct expected *a = &c->expected[i];
         if (a->kind == kind && strcmp(a->id, id) == 0 &&
-            (kind != ASKED_SPOOLED || a->index == index))
+            (kind != EXPECT_SPOOLED || a->index == index))
             return a;
     }
     return NULL;
 }
 
 static void
-forget_asked(struct client *c, struct asked *a)
+drop_expected(struct client *c, struct expected *a)
 {
-    memmove(a, a + 1, (size_t)(c->asked + --c->asked_count - a) * sizeof *a);
+    memmove(a, a + 1, (size_t)(c->expected + --c->expected_count - a) * sizeof *a);
 }
 
 // The oldest question is forgotten when there are too many.
 void
-client_remember(struct client *c, enum asked_kind kind, const char *id, int index, int count)
+client_add_expected(struct client *c, enum expected_kind kind, const char *id, int index, int count)
 {
-    struct asked *known = find_asked(c, kind, id, index), one = {kind, "", index, count, 0};
+    struct expected *known = find_expected(c, kind, id, index), one = {kind, "", index, count, 0};
     snprintf(one.id, sizeof one.id, "%s", id);
     if (known)
-        forget_asked(c, known);
-    else if (c->asked_count == ASKED_MAX)
-        forget_asked(c, c->asked);
-    ARRAY_PUSH(c->asked, c->asked_count, c->asked_capacity, one);
+        drop_expected(c, known);
+    else if (c->expected_count == EXPECTED_MAX)
+        drop_expected(c, c->expected);
+    ARRAY_PUSH(c->expected, c->expected_count, c->expected_capacity, one);
 }
 
 // Whether it is a picture of a job of ours, within its count and not seen before, or was fetched.
 static bool
-is_asked_result(struct client *c, const struct client_event *e)
+is_expected_result(struct client *c, const struct client_event *e)
 {
-    struct asked *a = find_asked(c, e->late ? ASKED_SPOOLED : ASKED_JOB, e->job, e->index);
-    if (!a || (a->kind == ASKED_JOB && (e->index >= a->count || (a->got >> e->index & 1))))
+    struct expected *a = find_expected(c, e->late ? EXPECT_SPOOLED : EXPECT_JOB, e->job, e->index);
+    if (!a || (a->kind == EXPECT_JOB && (e->index >= a->count || (a->received >> e->index & 1))))
         return false;
-    if (a->kind == ASKED_SPOOLED)
-        forget_asked(c, a);
+    if (a->kind == EXPECT_SPOOLED)
+        drop_expected(c, a);
     else
-        a->got |= (uint64_t)1 << e->index;
+        a->received |= (uint64_t)1 << e->index;
     return true;
 }
 
 static bool
-is_asked_id(struct client *c, const struct client_event *e)
+is_expected_id(struct client *c, const struct client_event *e)
 {
-    enum asked_kind kind = e->type == CLIENT_LOADED  ? ASKED_LOAD
-                           : e->type == CLIENT_PIECE ? ASKED_PIECE
-                                                     : ASKED_COMMAND;
-    return find_asked(c, kind, e->id, 0) != NULL;
+    enum expected_kind kind = e->type == CLIENT_LOADED  ? EXPECT_LOAD
+                              : e->type == CLIENT_PIECE ? EXPECT_PIECE
+                                                        : EXPECT_COMMAND;
+    return find_expected(c, kind, e->id, 0) != NULL;
 }
 
 static bool
-take_flag(bool *flag)
+test_and_clear(bool *flag)
 {
     bool was = *flag;
     *flag = false;
@@ -95,28 +95,28 @@ take_flag(bool *flag)
 
 // Whether somebody here waits for it.
 static bool
-is_asked_for(struct client *c, const struct client_event *e)
+is_expected(struct client *c, const struct client_event *e)
 {
-    struct asked *job = find_asked(c, ASKED_JOB, e->job, 0);
+    struct expected *job = find_expected(c, EXPECT_JOB, e->job, 0);
     switch (e->type) {
     case CLIENT_HELLO: return !c->ready;
-    case CLIENT_DESCRIBED: return take_flag(&c->describe_asked);
-    case CLIENT_COMMANDS: return take_flag(&c->commands_asked);
+    case CLIENT_DESCRIBED: return test_and_clear(&c->describe_pending);
+    case CLIENT_COMMANDS: return test_and_clear(&c->commands_pending);
     case CLIENT_QUEUED:
     case CLIENT_STARTED:
     case CLIENT_PROGRESS: return job != NULL;
     case CLIENT_DONE:
     case CLIENT_FAILED:
         if (job)
-            forget_asked(c, job);
+            drop_expected(c, job);
         return job != NULL;
-    case CLIENT_RESULT: return is_asked_result(c, e);
+    case CLIENT_RESULT: return is_expected_result(c, e);
     case CLIENT_LOADED:
     case CLIENT_RUNNING:
     case CLIENT_OUTPUT:
     case CLIENT_FILE:
     case CLIENT_ENDED:
-    case CLIENT_PIECE: return is_asked_id(c, e);
+    case CLIENT_PIECE: return is_expected_id(c, e);
     case CLIENT_LOADERS:
     case CLIENT_LOG:
     case CLIENT_CHANGED:
@@ -131,16 +131,16 @@ is_asked_for(struct client *c, const struct client_event *e)
 static void
 send_wanted(struct client *c)
 {
-    for (int i = 0; i < LIMIT_CLIENT_BLOBS && wire_queued(c->wire) < ROOM_BYTES; i++) {
-        struct kept *k = &c->blobs[i];
-        if (!k->data || !k->wanted || k->sent)
+    for (int i = 0; i < LIMIT_CLIENT_BLOBS && wire_queued(c->wire) < QUEUE_BYTES; i++) {
+        struct client_blob *blob = &c->blobs[i];
+        if (!blob->data || !blob->wanted || blob->sent)
             continue;
         struct jv *head = wire_head("blob");
-        jv_set(head, "hash", jv_from_string(k->hash));
-        k->sent = wire_send(c->wire, head, k->data, k->size) ||
-                  err_set(&c->lost, ERR_MEMORY, "not enough memory to send a file of %zu bytes",
-                          k->size);
-        if (!k->sent)
+        jv_set(head, "hash", jv_from_string(blob->hash));
+        blob->sent = wire_send(c->wire, head, blob->data, blob->size) ||
+                     err_set(&c->lost, ERR_MEMORY, "not enough memory to send a file of %zu bytes",
+                             blob->size);
+        if (!blob->sent)
             return;
     }
 }
@@ -206,17 +206,18 @@ static bool
 log_event(struct client *c, const char *level, const char *text, struct client_event *e)
 {
     double now = clock_seconds();
-    c->logs = MIN(c->logs + (now - c->logs_at) * LIMIT_HOST_LOGS_A_SECOND, (double)LOGS_AT_ONCE);
-    c->logs_at = now;
-    if (c->logs < 1) {
-        c->logs_left_out++;
+    c->log_tokens =
+        MIN(c->log_tokens + (now - c->log_tokens_at) * LIMIT_HOST_LOGS_A_SECOND, (double)LOG_BURST);
+    c->log_tokens_at = now;
+    if (c->log_tokens < 1) {
+        c->logs_dropped++;
         return false;
     }
-    char *more = c->logs_left_out ? mem_printf(" (%d lines before it were left out)",
-                                               c->logs_left_out) : NULL;
+    char *more = c->logs_dropped ? mem_printf(" (%d lines before it were left out)",
+                                              c->logs_dropped) : NULL;
     char *whole = mem_printf("%s%s", text, more ? more : "");
-    c->logs--;
-    c->logs_left_out = 0;
+    c->log_tokens--;
+    c->logs_dropped = 0;
     jv_free(e->data);
     *e = (struct client_event){.type = CLIENT_LOG, .data = wire_head("log")};
     jv_set(e->data, "level", jv_from_string(level));
@@ -228,7 +229,7 @@ log_event(struct client *c, const char *level, const char *text, struct client_e
 
 // What was wrong with a message, as a line of the log; too many of them end the connection.
 static bool
-complain(struct client *c, const struct err *why, bool refused, struct client_event *e)
+log_refused(struct client *c, const struct err *why, bool refused, struct client_event *e)
 {
     c->refused += refused;
     if (c->refused > LIMIT_HOST_REFUSED)
@@ -244,7 +245,7 @@ take_frame(struct client *c, const struct wire_message *m, struct client_event *
                            (int)jv_integer(jv_get(m->head, "height"), 0),
                            (int)jv_integer(jv_get(m->head, "count"), 0),
                            (int)jv_integer(jv_get(m->head, "channels"), 3));
-    if (wire_queued(c->wire) > ROOM_BYTES)
+    if (wire_queued(c->wire) > QUEUE_BYTES)
         return; // it does not read what it is sent
     struct jv *seen = wire_head("seen");
     jv_set(seen, "job", jv_from_string(e->job));
@@ -277,14 +278,14 @@ event_of(struct client *c, struct wire_message *m, struct client_event *e)
         return false;
     }
     take_fields(m, e);
-    if (!is_asked_for(c, e))
+    if (!is_expected(c, e))
         return false;
     if (e->type == CLIENT_LOG)
         return log_event(c, jv_string(jv_get(m->head, "level"), ""),
                          jv_string(jv_get(m->head, "text"), ""), e);
     if (e->type == CLIENT_HELLO)
         on_hello(c, m->head);
-    if (e->type == CLIENT_COMMANDS && take_flag(&c->commands_again))
+    if (e->type == CLIENT_COMMANDS && test_and_clear(&c->commands_repeat))
         client_commands(c);
     if (e->type == CLIENT_PROGRESS && m->size) {
         take_frame(c, m, e);
@@ -308,13 +309,13 @@ take_message(struct client *c, struct wire_message *m, struct client_event *e)
         return false;
     }
     if (verdict == PROTOCOL_REFUSED)
-        return complain(c, &why, true, e);
+        return log_refused(c, &why, true, e);
     if (verdict == PROTOCOL_UNKNOWN)
         return false;
     bool is_event = event_of(c, m, e);
     struct client_event line = {0};
     // What was left out of a list is only logged if there is no other event to return.
-    if (!is_event && why.code != ERR_NONE && complain(c, &why, false, &line)) {
+    if (!is_event && why.code != ERR_NONE && log_refused(c, &why, false, &line)) {
         client_event_free(e);
         *e = line;
         return true;
@@ -323,7 +324,7 @@ take_message(struct client *c, struct wire_message *m, struct client_event *e)
 }
 
 static bool
-is_turn(const struct client *c)
+turn_has_time(const struct client *c)
 {
     return c->turn_events < LIMIT_HOST_EVENTS_A_TURN &&
            clock_seconds() - c->turn_began < TURN_SECONDS;
@@ -351,8 +352,8 @@ client_next(struct client *c, struct client_event *e)
         return false;
     client_read_errors(c);
     send_wanted(c);
-    bool deaf = !wire_flush(c->wire); // but it may have said something before
-    while (is_turn(c)) {
+    bool send_failed = !wire_flush(c->wire); // but it may have said something before
+    while (turn_has_time(c)) {
         c->turn_events++;
         if (c->lost.code == ERR_NONE && wire_take(c->wire, &m, &c->lost)) {
             bool is_event = take_message(c, &m, e);
@@ -364,8 +365,9 @@ client_next(struct client *c, struct client_event *e)
             return lost_event(c, e);
         } else {
             enum wire_state state = wire_receive(c->wire, &c->lost);
-            c->gone = state == WIRE_END || state == WIRE_BROKEN || (state == WIRE_IDLE && deaf);
-            if (state == WIRE_IDLE && !deaf)
+            c->gone =
+                state == WIRE_END || state == WIRE_BROKEN || (state == WIRE_IDLE && send_failed);
+            if (state == WIRE_IDLE && !send_failed)
                 return false;
         }
     }

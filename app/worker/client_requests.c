@@ -11,28 +11,28 @@
 #include "engine/base/mem.h"
 
 void
-client_give(struct client *c, const void *data, size_t size, const char *hash)
+client_offer_blob(struct client *c, const void *data, size_t size, const char *hash)
 {
-    struct kept *k = c->blobs; // the oldest
+    struct client_blob *blob = c->blobs; // the oldest
     for (int i = 0; i < LIMIT_CLIENT_BLOBS; i++) {
-        struct kept *one = &c->blobs[i];
+        struct client_blob *one = &c->blobs[i];
         if (one->data && strcmp(one->hash, hash) == 0) {
             one->wanted = one->sent = false;
-            one->given = ++c->given;
+            one->sequence = ++c->last_sequence;
             return;
         }
-        k = one->given < k->given ? one : k;
+        blob = one->sequence < blob->sequence ? one : blob;
     }
     if (!data)
         return;
-    free(k->data);
-    *k = (struct kept){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost),
-                       .size = size,
-                       .given = ++c->given};
-    if (!k->data) // c->lost ends the connection: the worker would wait for it
+    free(blob->data);
+    *blob = (struct client_blob){.data = mem_try_calloc(size, 1, "a file for the worker", &c->lost),
+                                 .size = size,
+                                 .sequence = ++c->last_sequence};
+    if (!blob->data) // c->lost ends the connection: the worker would wait for it
         return;
-    memcpy(k->data, data, size);
-    snprintf(k->hash, sizeof k->hash, "%s", hash);
+    memcpy(blob->data, data, size);
+    snprintf(blob->hash, sizeof blob->hash, "%s", hash);
 }
 
 static void
@@ -59,7 +59,7 @@ void
 client_submit(struct client *c, const struct job *j, bool previews)
 {
     for (int i = 0; i < j->reference_count; i++)
-        client_give(c, j->references[i].data, j->references[i].size, j->references[i].hash);
+        client_offer_blob(c, j->references[i].data, j->references[i].size, j->references[i].hash);
     struct jv *head = wire_head("submit");
     jv_set(head, "job", job_json(j, false));
     jv_set(head, "previews", jv_from_bool(previews));
@@ -70,7 +70,7 @@ client_submit(struct client *c, const struct job *j, bool previews)
 void
 client_expect(struct client *c, const char *job, int count)
 {
-    client_remember(c, ASKED_JOB, job, 0, MAX(count, 1));
+    client_add_expected(c, EXPECT_JOB, job, 0, MAX(count, 1));
 }
 
 static void
@@ -84,7 +84,7 @@ send_index(struct client *c, const char *type, const char *job, int index)
 void
 client_fetch(struct client *c, const char *job, int index)
 {
-    client_remember(c, ASKED_SPOOLED, job, index, 1);
+    client_add_expected(c, EXPECT_SPOOLED, job, index, 1);
     send_index(c, "fetch", job, index);
 }
 
@@ -103,22 +103,22 @@ client_stored(struct client *c, const char *job, int index)
 void
 client_load(struct client *c, const char *id, const struct job_reference *ref, int side)
 {
-    client_give(c, ref->data, ref->size, ref->hash);
-    struct job carrier = JOB_EMPTY;
-    carrier.references[0] = *ref; // borrowed
-    carrier.reference_count = 1;
-    struct jv *json = job_json(&carrier, false), *head = head_of("load", "id", id);
+    client_offer_blob(c, ref->data, ref->size, ref->hash);
+    struct job wrapper = JOB_EMPTY;
+    wrapper.references[0] = *ref; // borrowed
+    wrapper.reference_count = 1;
+    struct jv *json = job_json(&wrapper, false), *head = head_of("load", "id", id);
     jv_set(head, "side", jv_from_integer(side));
     jv_set(head, "reference", jv_copy(jv_at(jv_get(json, "references"), 0)));
     jv_free(json);
-    client_remember(c, ASKED_LOAD, id, 0, 1);
+    client_add_expected(c, EXPECT_LOAD, id, 0, 1);
     send(c, head);
 }
 
 void
 client_describe(struct client *c)
 {
-    c->describe_asked = true;
+    c->describe_pending = true;
     send(c, wire_head("describe"));
 }
 
@@ -140,7 +140,7 @@ client_command(struct client *c, const char *id, const struct client_command *co
             jv_append(terminal, jv_from_integer(fd));
     jv_set(head, "terminal", terminal);
     jv_set(head, "detach", jv_from_bool(command->detach));
-    client_remember(c, ASKED_COMMAND, id, 0, 1);
+    client_add_expected(c, EXPECT_COMMAND, id, 0, 1);
     send(c, head);
 }
 
@@ -161,25 +161,25 @@ client_pause(struct client *c, const char *id, bool on)
 void
 client_commands(struct client *c)
 {
-    if (c->commands_asked) {
-        c->commands_again = true;
+    if (c->commands_pending) {
+        c->commands_repeat = true;
         return;
     }
-    c->commands_asked = client_alive(c);
+    c->commands_pending = client_alive(c);
     send(c, wire_head("commands"));
 }
 
 void
 client_follow(struct client *c, const char *id)
 {
-    client_remember(c, ASKED_COMMAND, id, 0, 1);
+    client_add_expected(c, EXPECT_COMMAND, id, 0, 1);
     send(c, head_of("follow", "id", id));
 }
 
 void
-client_again(struct client *c, const char *id)
+client_resume(struct client *c, const char *id)
 {
-    client_remember(c, ASKED_COMMAND, id, 0, 1);
+    client_add_expected(c, EXPECT_COMMAND, id, 0, 1);
     send(c, head_of("again", "id", id));
 }
 
@@ -195,6 +195,6 @@ client_read(struct client *c, const char *id, const char *name, int64_t from)
     struct jv *head = head_of("read", "id", id);
     jv_set(head, "name", jv_from_string(name));
     jv_set(head, "from", jv_from_integer(from));
-    client_remember(c, ASKED_PIECE, id, 0, 1);
+    client_add_expected(c, EXPECT_PIECE, id, 0, 1);
     send(c, head);
 }

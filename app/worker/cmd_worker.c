@@ -32,7 +32,7 @@
 // The client would wait for a message that is not sent; a picture lies in the spool, where the next
 // worker finds it.
 static void
-send_or_end(struct worker *w, struct jv *head, const void *payload, size_t size)
+send_or_abort(struct worker *w, struct jv *head, const void *payload, size_t size)
 {
     if (!wire_send(w->wire, head, payload, size))
         mem_failed();
@@ -44,7 +44,7 @@ worker_post(void *ctx, struct jv *head, const void *payload, size_t size)
     struct worker *w = ctx;
     pthread_mutex_lock(&w->lock);
     if (w->wire && head)
-        send_or_end(w, head, payload, size);
+        send_or_abort(w, head, payload, size);
     else
         jv_free(head);
     pthread_mutex_unlock(&w->lock);
@@ -55,10 +55,10 @@ worker_post(void *ctx, struct jv *head, const void *payload, size_t size)
 }
 
 void
-worker_say(struct worker *w, struct jv *head, const void *payload, size_t size)
+worker_send(struct worker *w, struct jv *head, const void *payload, size_t size)
 {
     if (w->wire)
-        send_or_end(w, head, payload, size);
+        send_or_abort(w, head, payload, size);
     else
         jv_free(head);
 }
@@ -70,13 +70,13 @@ worker_refuse(struct worker *w, const char *job, enum err_code code, const char 
     jv_set(head, "job", jv_from_string(job));
     jv_set(head, "code", jv_from_string(code == ERR_INPUT ? "input" : "io"));
     jv_set(head, "text", jv_from_string(text));
-    worker_say(w, head, NULL, 0);
+    worker_send(w, head, NULL, 0);
 }
 
 // --- the loop
 
 static void
-disconnect(struct worker *w)
+detach_client(struct worker *w)
 {
     pthread_mutex_lock(&w->lock);
     wire_close(w->wire);
@@ -89,11 +89,11 @@ disconnect(struct worker *w)
 }
 
 static void
-connect_to(struct worker *w, int in, int out)
+attach_client(struct worker *w, int in, int out)
 {
     pthread_mutex_lock(&w->lock);
     w->wire = wire_open(in, out);
-    wire_limit(w->wire, protocol_room_of_limn);
+    wire_set_limit(w->wire, protocol_payload_limit_of_limn);
     pthread_mutex_unlock(&w->lock);
     w->in = in;
     w->out = out;
@@ -110,10 +110,10 @@ unfinished(const struct worker *w)
 static void
 on_hangup(struct worker *w)
 {
-    disconnect(w);
+    detach_client(w);
     children_hangup(w->children);
     if (!w->finish_jobs)
-        w->leaving = true;
+        w->draining = true;
     else if (w->listener < 0 && unfinished(w))
         w->listener = socket_listen(&w->socket_path, NULL);
 }
@@ -129,7 +129,7 @@ on_accept(struct worker *w)
     w->listener = -1;
     socket_remove(w->socket_path);
     w->socket_path = NULL;
-    connect_to(w, fd, fd);
+    attach_client(w, fd, fd);
 }
 
 static void
@@ -218,7 +218,7 @@ serve(void)
         return command_failed(&err);
     }
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    connect_to(w, in, out);
+    attach_client(w, in, out);
     wire_send_raw(w->wire, WIRE_GREETING, strlen(WIRE_GREETING));
     log_set_sink(worker_log_to_client, w, LOG_INFO);
     if (sandbox_lacks())
@@ -229,7 +229,7 @@ serve(void)
     w->children = children_open(worker_post, w);
     w->lanes = lanes_open(worker_post, w, &err);
     while (w->lanes && !w->quit && !atomic_load(&command_interrupted)) {
-        if (!w->wire && !(w->leaving ? children_unfinished(w->children) : unfinished(w)))
+        if (!w->wire && !(w->draining ? children_unfinished(w->children) : unfinished(w)))
             break;
         turn(w);
     }
@@ -239,7 +239,7 @@ serve(void)
     signal(SIGCHLD, SIG_DFL);
     log_set_sink(NULL, NULL, LOG_NONE);
     if (w->wire)
-        disconnect(w);
+        detach_client(w);
     if (w->listener >= 0)
         close(w->listener);
     socket_remove(w->socket_path);

@@ -144,7 +144,7 @@ weight_bytes(const struct part *p)
 
 // The defaults for drawing with it, as far as its folder or its family has them.
 static void
-add_usual(struct jv *o, const struct model_folder *m)
+add_defaults(struct jv *o, const struct model_folder *m)
 {
     const struct jv *own = jv_get(m->index, "limn");
     struct family_defaults d = {0};
@@ -161,7 +161,7 @@ add_usual(struct jv *o, const struct model_folder *m)
 
 // What it can do, and what it needs.
 static void
-add_abilities(struct jv *o, const struct model_folder *m)
+add_capabilities(struct jv *o, const struct model_folder *m)
 {
     const struct family *f = m->family;
     bool looks = f->has && f->has(&m->parts, STAGE_REFERENCES);
@@ -178,7 +178,7 @@ add_abilities(struct jv *o, const struct model_folder *m)
     char *index = index_of_model(m->path, NULL);
     jv_set(o, "index", jv_from_bool(index != NULL));
     free(index);
-    add_usual(o, m);
+    add_defaults(o, m);
 }
 
 // The memory that a picture from text takes at a few sizes and, quantised, at the model's own:
@@ -243,7 +243,7 @@ add_model(void *ctx, const char *name, const char *folder, const struct err *why
         jv_set(o, "size", jv_from_integer(size));
         jv_set(o, "final", jv_from_integer(final_size));
         jv_set(o, "grain", jv_from_integer(m->family->grain ? m->family->grain(&m->parts) : 0));
-        add_abilities(o, m);
+        add_capabilities(o, m);
         if (m->family->grain)
             jv_set(o, "memory", memory_json(folder, size));
         jv_append(list, o);
@@ -262,7 +262,7 @@ models_json(void)
 // The model of drawings that name none, by its name in the list, to which it is added if it is in
 // none of limn's folders. If there is no such model: what it would be called.
 static struct jv *
-usual_model(struct jv *list)
+default_model(struct jv *list)
 {
     char *found = places_model(NULL, NULL), *folder = found ? realpath(found, NULL) : NULL;
     struct jv *name = NULL;
@@ -283,7 +283,7 @@ describe_machine(void)
 {
     struct jv *head = wire_head("described"), *models = models_json();
     jv_set(head, "devices", devices_json());
-    jv_set(head, "model", usual_model(models));
+    jv_set(head, "model", default_model(models));
     jv_set(head, "models", models);
     return head;
 }

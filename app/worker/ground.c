@@ -4,8 +4,8 @@
 #include "app/base/value.h"
 
 struct image *
-ground_lay(const struct job *j, const struct pipeline_pictures *from, int first, int count,
-           struct err *err)
+ground_compose(const struct job *j, const struct pipeline_pictures *from, int first, int count,
+               struct err *err)
 {
     size_t line = (size_t)from->width * (size_t)from->channels;
     const struct image drawn = {.width = from->width,

@@ -10,7 +10,7 @@
 // Pictures first..first+count-1 of `from`, stacked vertically in one image: composed on the job's
 // background, or left transparent (RGBA8) if it names none. Pictures without alpha are unchanged.
 // ERR_MEMORY.
-struct image *ground_lay(const struct job *j, const struct pipeline_pictures *from, int first,
-                         int count, struct err *err);
+struct image *ground_compose(const struct job *j, const struct pipeline_pictures *from, int first,
+                             int count, struct err *err);
 
 #endif

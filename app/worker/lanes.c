@@ -177,9 +177,9 @@ lanes_open(lanes_post *post_message, void *ctx, struct err *err)
     l->ctx = ctx;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->wake, NULL);
-    l->loads_run = threads_start(&l->loader, load_thread, l, err);
-    l->draws = l->loads_run && threads_start(&l->drawer, draw_thread, l, err);
-    if (l->draws)
+    l->load_started = threads_start(&l->loader, load_thread, l, err);
+    l->draw_started = l->load_started && threads_start(&l->drawer, draw_thread, l, err);
+    if (l->draw_started)
         return l;
     lanes_close(l);
     return NULL;
@@ -198,9 +198,9 @@ lanes_close(struct lanes *l)
         atomic_store(&t->cancel, 1);
     pthread_cond_broadcast(&l->wake);
     pthread_mutex_unlock(&l->lock);
-    if (l->draws)
+    if (l->draw_started)
         pthread_join(l->drawer, NULL);
-    if (l->loads_run)
+    if (l->load_started)
         pthread_join(l->loader, NULL);
     while (l->tasks) {
         struct task *next = l->tasks->next;
@@ -293,7 +293,7 @@ lanes_unfinished(struct lanes *l)
 
 // What is before the slash of an id names the place where the result will be shown.
 static bool
-is_same_place(const char *a, const char *b)
+is_same_target(const char *a, const char *b)
 {
     size_t n = strcspn(a, "/");
     return n == strcspn(b, "/") && memcmp(a, b, n) == 0;
@@ -304,10 +304,10 @@ add_load(struct lanes *l, struct load *d)
 {
     pthread_mutex_lock(&l->lock);
     struct load **end = &l->loads;
-    if (l->loading && !d->describe && is_same_place(l->loading->id, d->id))
+    if (l->loading && !d->describe && is_same_target(l->loading->id, d->id))
         atomic_store(&l->loading->stop, 1);
     while (*end) {
-        if (!d->describe && !(*end)->describe && is_same_place((*end)->id, d->id)) {
+        if (!d->describe && !(*end)->describe && is_same_target((*end)->id, d->id)) {
             struct load *old = *end;
             *end = old->next;
             free_load(old);

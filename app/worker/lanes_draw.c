@@ -23,14 +23,14 @@ lanes_close_model(struct lanes *l)
 {
     pipeline_close(l->pipeline);
     device_close(l->device);
-    free(l->opened);
+    free(l->model_key);
     l->pipeline = NULL;
     l->device = NULL;
-    l->opened = NULL;
+    l->model_key = NULL;
 }
 
 static void
-say_notice(void *ctx, const char *text)
+post_notice(void *ctx, const char *text)
 {
     struct jv *log = wire_head("log");
     jv_set(log, "level", jv_from_string("notice"));
@@ -49,7 +49,7 @@ warn_of_type(struct lanes *l, enum dtype dtype)
                                    dtype_name(dtype))
                       : NULL;
     if (text)
-        say_notice(l, text);
+        post_notice(l, text);
     free(text);
 }
 
@@ -65,10 +65,10 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     char *folder = places_model(j->model, err);
     if (!folder)
         return false;
-    char *wanted = mem_printf("%s|%s|%d|%d|%s|%s", folder, device, (int)dtype, j->offload,
-                              j->quantise ? j->quantise : "", j->lora ? j->lora : "");
-    if (l->opened && strcmp(l->opened, wanted) == 0) {
-        free(wanted);
+    char *key = mem_printf("%s|%s|%d|%d|%s|%s", folder, device, (int)dtype, j->offload,
+                           j->quantise ? j->quantise : "", j->lora ? j->lora : "");
+    if (l->model_key && strcmp(l->model_key, key) == 0) {
+        free(key);
         free(folder);
         return pipeline_is_of(l->pipeline, j->family, err);
     }
@@ -85,11 +85,11 @@ open_model(struct lanes *l, const struct job *j, struct err *err)
     loras_finish(&loras);
     free(folder);
     if (!l->pipeline) {
-        free(wanted);
+        free(key);
         lanes_close_model(l);
         return false;
     }
-    l->opened = wanted;
+    l->model_key = key;
     warn_of_type(l, dtype);
     return pipeline_is_of(l->pipeline, j->family, err);
 }
@@ -104,7 +104,7 @@ on_step(void *ctx, int step, int total, double seconds, const struct pipeline_pi
 {
     struct step_context *c = ctx;
     struct task *t = c->task;
-    struct image *shown = ground_lay(&t->job, estimate, 0, estimate->count, NULL);
+    struct image *shown = ground_compose(&t->job, estimate, 0, estimate->count, NULL);
     size_t bytes = shown ? shown->stride * (size_t)shown->height : 0;
     pthread_mutex_lock(&c->lanes->lock);
     t->step = step;
@@ -143,7 +143,7 @@ post_picture(struct lanes *l, const struct task *t, const struct request *r,
     made.used.scale = result->scale;
     made.used.context_scale = result->context_scale;
     size_t size = 0;
-    struct image *image = ground_lay(&t->job, &result->pictures, i, 1, err);
+    struct image *image = ground_compose(&t->job, &result->pictures, i, 1, err);
     char *loras = loras_names(t->job.lora);
     made.used.lora = loras;
     char *text = request_text(&t->job, r, &made, err);
@@ -203,7 +203,7 @@ lanes_draw_task(struct lanes *l, struct task *t, struct err *err)
     struct pipeline_result result = {0};
     struct step_context step = {l, t};
     char *latents = NULL;
-    bool ok = job_retrieve_there(&t->job, say_notice, l, err) &&
+    bool ok = job_retrieve_there(&t->job, post_notice, l, err) &&
               request_make(&r, &t->job, l->host, &t->cancel, err) && open_model(l, &t->job, err);
     if (ok) {
         struct pipeline_info info;
@@ -215,14 +215,14 @@ lanes_draw_task(struct lanes *l, struct task *t, struct err *err)
         request.cancel = &t->cancel;
         request.latents = latents =
             info.grain ? spool_latents(&t->job, info.hash, device_limits(l->device)->name) : NULL;
-        ok = describe_need(l->pipeline, &request, say_notice, l, err) &&
+        ok = describe_need(l->pipeline, &request, post_notice, l, err) &&
              pipeline_run(l->pipeline, &request, &result, err);
     }
     if (ok && atomic_load(&t->cancel))
         ok = err_set(err, ERR_CANCELLED, "stopped");
     for (int i = 0; ok && i < result.pictures.count; i++)
         ok = post_picture(l, t, &r, &result, i, err);
-    spool_leave_latents(latents, ok, t->job.seed, err);
+    spool_finish_latents(latents, ok, t->job.seed, err);
     if (ok)
         post_done(l, t, &result);
     else if (err->code == ERR_DEVICE)

@@ -33,7 +33,7 @@ struct lanes {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t drawer, loader;
-    bool draws, loads_run; // the threads that were started
+    bool draw_started, load_started; // the threads that were started
     bool stop;
     struct task *tasks; // all of them, in the order they came
     struct load *loads, *loading; // waiting; running
@@ -43,7 +43,7 @@ struct lanes {
     // Of the drawing thread alone: the open model, and what it was opened with.
     struct pipeline *pipeline;
     struct device *device;
-    char *opened;
+    char *model_key;
 };
 
 void lanes_post_message(struct lanes *l, struct jv *head, const void *payload, size_t size);

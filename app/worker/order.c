@@ -97,7 +97,7 @@ order_parse(struct order *o, const struct jv *head, struct err *err)
 }
 
 bool
-order_again(struct order *o, const struct jv *record, const char *id, struct err *err)
+order_resume(struct order *o, const struct jv *record, const char *id, struct err *err)
 {
     struct jv *head = jv_copy(record), *words = jv_array();
     const struct jv *before = jv_get(record, "words");
@@ -116,7 +116,7 @@ order_again(struct order *o, const struct jv *record, const char *id, struct err
     jv_set(head, "id", jv_from_string(id));
     jv_set(head, "detach", jv_from_bool(true));
     bool ok = order_parse(o, head, err);
-    o->again = true;
+    o->resume = true;
     jv_free(head);
     return ok;
 }

@@ -27,7 +27,7 @@ struct order {
     char *environment[LIMIT_ORDER_ENVIRONMENT + 1]; // "NAME=VALUE", NULL at the end
     bool terminal[3]; // by descriptor: what is written there goes to a terminal
     bool detach;      // keeps running when its client goes
-    bool again;       // resumes a detached command that has ended, with its id and files
+    bool resume;      // resumes a detached command that has ended, with its id and files
     char *where;      // what errors call this machine; NULL: nothing
     struct jv *about; // the client's own data for the list of jobs; may be NULL
 };
@@ -36,8 +36,8 @@ struct order {
 // on another machine.
 bool order_parse(struct order *o, const struct jv *head, struct err *err);
 // The order that resumes the command of a record (records.h).
-bool order_again(struct order *o, const struct jv *record, const char *id, struct err *err);
-// What a record stores of it, for order_again().
+bool order_resume(struct order *o, const struct jv *record, const char *id, struct err *err);
+// What a record stores of it, for order_resume().
 struct jv *order_json(const struct order *o);
 void order_finish(struct order *o); // zeroed is fine
 

@@ -176,17 +176,17 @@ find(enum protocol_side from, const char *type)
 }
 
 size_t
-protocol_room_of_limn(const char *type)
+protocol_payload_limit_of_limn(const char *type)
 {
     const struct protocol_message *m = find(PROTOCOL_FROM_LIMN, type);
-    return m ? m->room : LIMIT_HOST_PIECE_BYTES;
+    return m ? m->max_payload : LIMIT_HOST_PIECE_BYTES;
 }
 
 size_t
-protocol_room_of_worker(const char *type)
+protocol_payload_limit_of_worker(const char *type)
 {
     const struct protocol_message *m = find(PROTOCOL_FROM_WORKER, type);
-    return m ? m->room : LIMIT_HOST_PIECE_BYTES;
+    return m ? m->max_payload : LIMIT_HOST_PIECE_BYTES;
 }
 
 // --- a field
@@ -384,9 +384,9 @@ check_whole(const struct protocol_message *row, const struct wire_message *m, st
         (int64_t)m->size != width * height * count * channels)
         return err_set(err, ERR_IO, "%lld pictures of %lld x %lld came as %zu bytes",
                        (long long)count, (long long)width, (long long)height, m->size);
-    if (m->size > row->room)
+    if (m->size > row->max_payload)
         return err_set(err, ERR_IO, "%zu bytes follow it; at most %zu are allowed", m->size,
-                       row->room);
+                       row->max_payload);
     bool trouble = jv_get(m->head, "code") != NULL; // then no picture has to follow
     if (row->payload == PAYLOAD_PNG && !(trouble && !m->size) &&
         !protocol_is_png(m->payload, m->size))

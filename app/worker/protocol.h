@@ -40,8 +40,8 @@ struct protocol_message {
     const char *type;
     const struct protocol_field *fields;
     enum protocol_payload payload;
-    size_t room; // bytes of payload at most
-    bool ends;   // refusing it ends the connection, because the other side waits for it
+    size_t max_payload; // bytes of payload at most
+    bool ends;          // refusing it ends the connection, because the other side waits for it
 };
 extern const struct protocol_message protocol_messages[]; // type NULL at the end
 
@@ -56,9 +56,9 @@ enum protocol_verdict {
 // list was left out.
 enum protocol_verdict protocol_check(enum protocol_side from, struct wire_message *m,
                                      struct err *err);
-// For wire_limit().
-size_t protocol_room_of_limn(const char *type);
-size_t protocol_room_of_worker(const char *type);
+// For wire_set_limit().
+size_t protocol_payload_limit_of_limn(const char *type);
+size_t protocol_payload_limit_of_worker(const char *type);
 
 // What a field must be: "a whole number in 0..9".
 void protocol_rule(const struct protocol_field *f, char *out, size_t size);

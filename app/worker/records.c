@@ -53,7 +53,7 @@ record_make(const char *id, struct err *err)
 // limn would run the command of a record: what another user could have written, or put in its
 // place, is not one.
 static const char *
-why_not_ours(const char *path, bool folder, bool linked)
+ownership_fault(const char *path, bool folder, bool linked)
 {
     struct stat st;
     if ((linked ? stat : lstat)(path, &st) != 0)
@@ -70,18 +70,18 @@ why_not_ours(const char *path, bool folder, bool linked)
 static bool
 is_ours(const char *id, const char *file)
 {
-    static char said[JOB_ID_TEXT]; // one warning per record, not one per look
+    static char warned[JOB_ID_TEXT]; // one warning per record, not one per look
     char *folder = record_folder(id), *all = records_folder(), *own = xdg_path(XDG_STATE, "");
-    const char *why = why_not_ours(own, true, true), *at = own; // it may be a link of the user's
+    const char *why = ownership_fault(own, true, true), *at = own; // it may be a link of the user's
     if (!why)
-        why = why_not_ours(at = all, true, true);
+        why = ownership_fault(at = all, true, true);
     if (!why)
-        why = why_not_ours(at = folder, true, false);
+        why = ownership_fault(at = folder, true, false);
     if (!why)
-        why = why_not_ours(file, false, false);
-    if (why && strcmp(said, id) != 0) {
+        why = ownership_fault(file, false, false);
+    if (why && strcmp(warned, id) != 0) {
         log_line(LOG_WARN, "jobs", "%s is ignored: %s", at, why);
-        snprintf(said, sizeof said, "%s", id);
+        snprintf(warned, sizeof warned, "%s", id);
     }
     free(folder);
     free(all);
@@ -129,7 +129,7 @@ record_remove(const char *id)
 }
 
 bool
-record_lend(const char *id, struct err *err)
+record_make_temporary(const char *id, struct err *err)
 {
     char *file = record_file(id, "worker"), name[PROCESS_NAME_MAX];
     bool ok = process_name(getpid(), name) || err_errno(err, ERR_IO, "/proc/self");
@@ -139,15 +139,15 @@ record_lend(const char *id, struct err *err)
 }
 
 void
-records_tidy(void)
+records_sweep(void)
 {
     char *all = records_folder();
     DIR *d = opendir(all);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         size_t size = 0;
         char *file = job_is_id(e->d_name) ? record_file(e->d_name, "worker") : NULL;
-        bool lent = file && file_exists(file) && is_ours(e->d_name, file);
-        char *name = lent ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
+        bool temporary = file && file_exists(file) && is_ours(e->d_name, file);
+        char *name = temporary ? file_read(file, PROCESS_NAME_MAX, &size, NULL) : NULL;
         char *text = name ? mem_strndup(name, size) : NULL;
         if (text && process_state(text, NULL) == PROCESS_GONE)
             record_remove(e->d_name);
@@ -161,12 +161,12 @@ records_tidy(void)
 }
 
 pid_t
-record_process(const struct jv *record)
+record_pid(const struct jv *record)
 {
     pid_t pid = 0;
     const char *name = jv_string(jv_get(record, "process"), "");
     bool ended = jv_get(record, "code") || jv_get(record, "signal");
-    return !ended && process_state(name, &pid) == PROCESS_LIVES ? pid : 0;
+    return !ended && process_state(name, &pid) == PROCESS_ALIVE ? pid : 0;
 }
 
 const char *
@@ -177,13 +177,13 @@ record_state(const struct jv *record)
         return code == 0 ? "done" : code == 130 ? "stopped" : "failed";
     if (jv_get(record, "signal"))
         return "failed";
-    bool lives = process_state(jv_string(jv_get(record, "process"), ""), NULL) != PROCESS_GONE;
-    return lives ? "running" : "lost";
+    bool alive = process_state(jv_string(jv_get(record, "process"), ""), NULL) != PROCESS_GONE;
+    return alive ? "running" : "lost";
 }
 
 // Records the last line of its output, which says why it failed.
 static void
-put_last_words(struct jv *record, const char *id)
+set_last_line(struct jv *record, const char *id)
 {
     char *file = record_file(id, "output"), text[1024];
     int fd = file_open(file, O_RDONLY | O_NOFOLLOW, NULL);
@@ -203,7 +203,7 @@ put_last_words(struct jv *record, const char *id)
 }
 
 void
-record_put_end(struct jv *out, const char *command, int status)
+record_set_end(struct jv *out, const char *command, int status)
 {
     if (WIFSIGNALED(status)) {
         char end[PROCESS_END_TEXT];
@@ -222,9 +222,9 @@ record_end(const char *id, const char *command, int status)
 {
     struct jv *record = record_read(id, NULL);
     if (record && !jv_get(record, "code") && !jv_get(record, "signal")) {
-        record_put_end(record, command, status);
+        record_set_end(record, command, status);
         if (strcmp(record_state(record), "failed") == 0 && !jv_get(record, "text"))
-            put_last_words(record, id);
+            set_last_line(record, id);
         jv_set(record, "ended", jv_from_integer((int64_t)time(NULL)));
         record_write(id, record, NULL);
     }

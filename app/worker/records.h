@@ -20,19 +20,19 @@ struct jv *record_read(const char *id, struct err *err);
 void record_remove(const char *id); // with all its files
 // A folder for the files of a command that is not detached. This worker removes it or, if it has no
 // time to, the next one.
-bool record_lend(const char *id, struct err *err);
-void records_tidy(void); // what dead workers left
+bool record_make_temporary(const char *id, struct err *err);
+void records_sweep(void); // what dead workers left
 
 // Records how it ended (a status of waitpid()), for the list of jobs: "code", or "signal" and
 // "text". An end already recorded is kept. A command does this itself; its worker does it for one
 // that crashed.
 void record_end(const char *id, const char *command, int status);
-void record_put_end(struct jv *out, const char *command, int status);
+void record_set_end(struct jv *out, const char *command, int status);
 // The folder it writes to, freed with free(); NULL: none.
 char *record_output(const struct jv *record);
 
 // The process that runs it; 0: it has ended, or is another machine's.
-pid_t record_process(const struct jv *record);
+pid_t record_pid(const struct jv *record);
 // "running", "done", "stopped", "failed", or "lost": it ended unobserved.
 const char *record_state(const struct jv *record);
 // Every record, the newest first, with "id" and "state"; removes all but the newest RECORDS_KEPT

@@ -47,8 +47,8 @@ relay(int in, int out, int socket)
     static struct flow flows[2];
     flows[0] = (struct flow){.from = in, .to = socket};
     flows[1] = (struct flow){.from = socket, .to = out};
-    bool going = write(out, WIRE_GREETING, strlen(WIRE_GREETING)) > 0;
-    while (going) {
+    bool running = write(out, WIRE_GREETING, strlen(WIRE_GREETING)) > 0;
+    while (running) {
         struct pollfd fds[2];
         for (int i = 0; i < 2; i++) {
             bool full = flows[i].end > flows[i].start;
@@ -56,12 +56,12 @@ relay(int in, int out, int socket)
                                      .events = full ? POLLOUT : POLLIN};
         }
         if (poll(fds, 2, -1) < 0) {
-            going = errno == EINTR;
+            running = errno == EINTR;
             continue;
         }
-        for (int i = 0; i < 2 && going; i++)
+        for (int i = 0; i < 2 && running; i++)
             if (fds[i].revents)
-                going = flows[i].end > flows[i].start ? move_out(&flows[i]) : move_in(&flows[i]);
+                running = flows[i].end > flows[i].start ? move_out(&flows[i]) : move_in(&flows[i]);
     }
     shutdown(socket, SHUT_RDWR);
     close(socket);

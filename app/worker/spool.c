@@ -51,7 +51,7 @@ spool_drop(const char *job, int index)
 }
 
 void
-spool_tidy(void)
+spool_sweep(void)
 {
     char *folder = xdg_path(XDG_STATE, "spool");
     file_sweep(folder);
@@ -83,7 +83,7 @@ spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx)
 enum { LATENTS_SECONDS = 7 * 24 * 3600 };
 
 static void
-tidy_latents(void)
+sweep_latents(void)
 {
     char *folder = xdg_path(XDG_STATE, "latents");
     struct dirent **entries = NULL;
@@ -113,7 +113,7 @@ spool_latents(const struct job *j, const char *model_hash, const char *device)
     char *text = jv_text(same, 0);
     job_hash(text, strlen(text), hash);
     char *path = folder ? mem_printf("%s/%s.safetensors", folder, hash) : NULL;
-    tidy_latents();
+    sweep_latents();
     free(text);
     jv_free(same);
     free(folder);
@@ -121,7 +121,7 @@ spool_latents(const struct job *j, const char *model_hash, const char *device)
 }
 
 void
-spool_leave_latents(char *path, bool drawn, int64_t seed, struct err *err)
+spool_finish_latents(char *path, bool drawn, int64_t seed, struct err *err)
 {
     if (path && drawn)
         unlink(path);

@@ -15,13 +15,13 @@ char *spool_file(const char *job, int index); // its path, existing or not; free
 bool spool_put(const char *job, int index, const void *png, size_t size, struct err *err);
 void *spool_get(const char *job, int index, size_t *size, struct err *err); // freed with free()
 void spool_drop(const char *job, int index);
-void spool_tidy(void); // what dead workers left half-written
+void spool_sweep(void); // what dead workers left half-written
 // Where the latents of an unfinished drawing are kept ($XDG_STATE_HOME/limn/latents): one name for
 // all jobs with the same latents. Freed with free(); NULL: nowhere.
 char *spool_latents(const struct job *j, const char *model_hash, const char *device);
 // Call it when the drawing has ended. If it failed, they stay for a week, `err` says so, and the
 // same job continues from them. Frees `path`.
-void spool_leave_latents(char *path, bool drawn, int64_t seed, struct err *err);
+void spool_finish_latents(char *path, bool drawn, int64_t seed, struct err *err);
 void spool_each(void (*each)(const char *job, int index, void *ctx), void *ctx);
 
 #endif

@@ -21,12 +21,12 @@ struct piece {
 
 struct wire {
     int in, out;
-    uint8_t *have; // received, not taken yet: have[start..end)
+    uint8_t *buffer; // received, not taken yet: buffer[start..end)
     size_t start, end, capacity;
-    struct wire_message coming; // its head has come, and `got` bytes of its payload
-    size_t got;
-    wire_room *room;
-    bool looked; // all that was read has been examined: more must come first
+    struct wire_message incoming; // its head has come, and `received` bytes of its payload
+    size_t received;
+    wire_payload_limit *payload_limit;
+    bool drained;  // all that was read has been examined: more must come first
     bool greeting; // still waiting for it
     char *noise;
     size_t noise_size;
@@ -68,16 +68,16 @@ wire_close(struct wire *w)
         w->first = next;
     }
     pthread_mutex_destroy(&w->lock);
-    wire_message_free(&w->coming);
-    free(w->have);
+    wire_message_free(&w->incoming);
+    free(w->buffer);
     free(w->noise);
     free(w);
 }
 
 void
-wire_limit(struct wire *w, wire_room *room)
+wire_set_limit(struct wire *w, wire_payload_limit *limit)
 {
-    w->room = room;
+    w->payload_limit = limit;
 }
 
 void
@@ -111,20 +111,20 @@ wire_head(const char *type)
 // --- receiving
 
 static void
-make_room(struct wire *w, size_t room)
+reserve(struct wire *w, size_t size)
 {
     if (w->start && w->start == w->end)
         w->start = w->end = 0;
-    if (w->capacity - w->end >= room)
+    if (w->capacity - w->end >= size)
         return;
     if (w->start) {
-        memmove(w->have, w->have + w->start, w->end - w->start);
+        memmove(w->buffer, w->buffer + w->start, w->end - w->start);
         w->end -= w->start;
         w->start = 0;
     }
-    if (w->capacity - w->end < room) {
-        w->capacity = w->end + room;
-        w->have = mem_realloc(w->have, w->capacity);
+    if (w->capacity - w->end < size) {
+        w->capacity = w->end + size;
+        w->buffer = mem_realloc(w->buffer, w->capacity);
     }
 }
 
@@ -144,10 +144,11 @@ find_greeting(struct wire *w, struct err *err)
 {
     static const char greeting[] = WIRE_GREETING;
     const size_t length = sizeof greeting - 1, size = w->end - w->start;
-    const uint8_t *at = size >= length ? memmem(w->have + w->start, size, greeting, length) : NULL;
+    const uint8_t *at =
+        size >= length ? memmem(w->buffer + w->start, size, greeting, length) : NULL;
     if (at) {
-        add_noise(w, w->have + w->start, (size_t)(at - (w->have + w->start)));
-        w->start = (size_t)(at - w->have) + length;
+        add_noise(w, w->buffer + w->start, (size_t)(at - (w->buffer + w->start)));
+        w->start = (size_t)(at - w->buffer) + length;
         w->greeting = false;
     } else if (size >= LIMIT_WIRE_NOISE_BYTES + length) {
         return err_set(err, ERR_IO, "what answered is not a limn worker");
@@ -155,18 +156,18 @@ find_greeting(struct wire *w, struct err *err)
     return true;
 }
 
-// Reads a large payload straight to its place, all else into `have`.
+// Reads a large payload straight to its place, all else into `buffer`.
 static ssize_t
 read_some(struct wire *w)
 {
-    if (w->coming.head && w->start == w->end && w->got < w->coming.size) {
-        size_t size = MIN(w->coming.size - w->got, (size_t)PAYLOAD_READ);
-        ssize_t n = read(w->in, w->coming.payload + w->got, size);
-        w->got += n > 0 ? (size_t)n : 0;
+    if (w->incoming.head && w->start == w->end && w->received < w->incoming.size) {
+        size_t size = MIN(w->incoming.size - w->received, (size_t)PAYLOAD_READ);
+        ssize_t n = read(w->in, w->incoming.payload + w->received, size);
+        w->received += n > 0 ? (size_t)n : 0;
         return n;
     }
-    make_room(w, READ_BYTES);
-    ssize_t n = read(w->in, w->have + w->end, READ_BYTES);
+    reserve(w, READ_BYTES);
+    ssize_t n = read(w->in, w->buffer + w->end, READ_BYTES);
     w->end += n > 0 ? (size_t)n : 0;
     return n;
 }
@@ -182,17 +183,17 @@ wire_receive(struct wire *w, struct err *err)
         return WIRE_IDLE;
     if (n <= 0) {
         if (w->greeting && w->end > w->start) {
-            add_noise(w, w->have + w->start, w->end - w->start);
+            add_noise(w, w->buffer + w->start, w->end - w->start);
             w->start = w->end;
         }
         return WIRE_END;
     }
-    w->looked = false;
+    w->drained = false;
     return w->greeting && !find_greeting(w, err) ? WIRE_BROKEN : WIRE_OK;
 }
 
 static uint64_t
-little(const uint8_t *p, int bytes)
+read_le(const uint8_t *p, int bytes)
 {
     uint64_t v = 0;
     for (int i = bytes - 1; i >= 0; i--)
@@ -202,34 +203,34 @@ little(const uint8_t *p, int bytes)
 
 // Takes the head of the next message, once it is here.
 static bool
-take_head(struct wire *w, struct err *err)
+parse_head(struct wire *w, struct err *err)
 {
     size_t size = w->end - w->start;
     if (w->greeting || size < FRAME_HEAD)
         return false;
-    const uint8_t *p = w->have + w->start;
-    uint64_t head = little(p + 4, 4), payload = little(p + 8, 8);
+    const uint8_t *p = w->buffer + w->start;
+    uint64_t head = read_le(p + 4, 4), payload = read_le(p + 8, 8);
     if (memcmp(p, "LMN1", 4) != 0 || head > LIMIT_WIRE_HEAD_BYTES ||
         payload > LIMIT_WIRE_PAYLOAD_BYTES)
         return err_set(err, ERR_IO, "what arrived is not limn's protocol");
     if (size < FRAME_HEAD + head)
         return false;
-    struct wire_message *m = &w->coming;
+    struct wire_message *m = &w->incoming;
     m->head = jv_parse_within((const char *)p + FRAME_HEAD, head, LIMIT_WIRE_VALUES, "message",
                               err);
     w->start += FRAME_HEAD + head;
     if (!m->head)
         return false;
     m->type = jv_string(jv_get(m->head, "type"), "");
-    if (w->room && payload > w->room(m->type))
+    if (w->payload_limit && payload > w->payload_limit(m->type))
         return err_set(err, ERR_IO, "a message '%.20s' came with %llu bytes; at most %zu are "
                                     "allowed",
-                       m->type, (unsigned long long)payload, w->room(m->type));
+                       m->type, (unsigned long long)payload, w->payload_limit(m->type));
     m->payload = payload ? mem_try_calloc(payload, 1, "a message", err) : NULL;
     if (payload && !m->payload)
         return false;
     m->size = payload;
-    w->got = 0;
+    w->received = 0;
     return true;
 }
 
@@ -237,26 +238,26 @@ bool
 wire_take(struct wire *w, struct wire_message *m, struct err *err)
 {
     *m = (struct wire_message){0};
-    w->looked = true;
-    if (!w->coming.head && !take_head(w, err))
+    w->drained = true;
+    if (!w->incoming.head && !parse_head(w, err))
         return false;
-    size_t n = MIN(w->end - w->start, w->coming.size - w->got);
+    size_t n = MIN(w->end - w->start, w->incoming.size - w->received);
     if (n)
-        memcpy(w->coming.payload + w->got, w->have + w->start, n);
+        memcpy(w->incoming.payload + w->received, w->buffer + w->start, n);
     w->start += n;
-    w->got += n;
-    if (w->got < w->coming.size)
+    w->received += n;
+    if (w->received < w->incoming.size)
         return false;
-    *m = w->coming;
-    w->coming = (struct wire_message){0};
-    w->looked = w->start == w->end;
+    *m = w->incoming;
+    w->incoming = (struct wire_message){0};
+    w->drained = w->start == w->end;
     return true;
 }
 
 bool
-wire_holds(const struct wire *w)
+wire_has_buffered(const struct wire *w)
 {
-    return !w->looked && w->end > w->start;
+    return !w->drained && w->end > w->start;
 }
 
 // --- sending
@@ -288,7 +289,7 @@ append(struct wire *w, struct piece *p)
 }
 
 static void
-put_little(uint8_t *p, uint64_t v, int bytes)
+write_le(uint8_t *p, uint64_t v, int bytes)
 {
     for (int i = 0; i < bytes; i++, v >>= 8)
         p[i] = (uint8_t)v;
@@ -302,8 +303,8 @@ wire_send(struct wire *w, struct jv *head, const void *payload, size_t size)
     struct piece *p = new_piece(FRAME_HEAD + length, size);
     if (p) {
         memcpy(p->bytes, "LMN1", 4);
-        put_little(p->bytes + 4, length, 4);
-        put_little(p->bytes + 8, size, 8);
+        write_le(p->bytes + 4, length, 4);
+        write_le(p->bytes + 8, size, 8);
         memcpy(p->bytes + FRAME_HEAD, text, length);
         if (size)
             memcpy(p->bytes + FRAME_HEAD + length, payload, size);

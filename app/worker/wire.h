@@ -27,8 +27,8 @@ void wire_close(struct wire *w); // NULL is fine
 
 // The maximum payload, in bytes, of a message of that type; without such a function
 // LIMIT_WIRE_PAYLOAD_BYTES. A message that announces more is WIRE_BROKEN.
-typedef size_t wire_room(const char *type);
-void wire_limit(struct wire *w, wire_room *room);
+typedef size_t wire_payload_limit(const char *type);
+void wire_set_limit(struct wire *w, wire_payload_limit *limit);
 
 // Everything before WIRE_GREETING is dropped, and kept for wire_noise().
 void wire_expect_greeting(struct wire *w);
@@ -50,7 +50,7 @@ enum wire_state { WIRE_OK = 0, WIRE_IDLE, WIRE_END, WIRE_BROKEN };
 enum wire_state wire_receive(struct wire *w, struct err *err);
 // Takes the next whole message; false: none yet. A malformed one sets err.
 bool wire_take(struct wire *w, struct wire_message *m, struct err *err);
-bool wire_holds(const struct wire *w); // something was read but not examined yet
+bool wire_has_buffered(const struct wire *w); // something was read but not examined yet
 
 // Queues a message; takes over `head`, copies the payload. Any thread. False: no memory for the
 // payload; nothing was queued.

@@ -16,7 +16,7 @@ find_blob(struct worker *w, const char *hash)
 {
     for (int i = 0; i < w->blob_count; i++)
         if (strcmp(w->blobs[i].hash, hash) == 0) {
-            w->blobs[i].used = ++w->clock;
+            w->blobs[i].last_used = ++w->clock;
             return &w->blobs[i];
         }
     return NULL;
@@ -24,11 +24,11 @@ find_blob(struct worker *w, const char *hash)
 
 // Returns its size.
 static size_t
-forget_oldest(struct worker *w)
+evict_oldest(struct worker *w)
 {
     int oldest = 0;
     for (int i = 1; i < w->blob_count; i++)
-        if (w->blobs[i].used < w->blobs[oldest].used)
+        if (w->blobs[i].last_used < w->blobs[oldest].last_used)
             oldest = i;
     size_t size = w->blobs[oldest].size;
     free(w->blobs[oldest].data);
@@ -37,7 +37,7 @@ forget_oldest(struct worker *w)
 }
 
 void
-worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
+worker_store_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
 {
     if (find_blob(w, hash)) {
         free(data);
@@ -48,9 +48,9 @@ worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size)
         total += w->blobs[i].size;
     while (w->blob_count &&
            (w->blob_count == LIMIT_WORKER_BLOBS || total > LIMIT_WORKER_BLOB_BYTES))
-        total -= forget_oldest(w);
+        total -= evict_oldest(w);
     struct blob *b = &w->blobs[w->blob_count++];
-    *b = (struct blob){.data = data, .size = size, .used = ++w->clock};
+    *b = (struct blob){.data = data, .size = size, .last_used = ++w->clock};
     snprintf(b->hash, sizeof b->hash, "%s", hash);
 }
 
@@ -64,7 +64,7 @@ worker_free_pending(struct pending *p)
 
 // The i-th file that is needed: its hash, and where its bytes go; false: there are no more.
 static bool
-need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size)
+nth_file(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size)
 {
     bool order = p->kind == PENDING_ORDER;
     if (i >= (order ? p->order.count : p->job.reference_count))
@@ -77,13 +77,13 @@ need(struct pending *p, int i, const char **hash, uint8_t ***data, size_t **size
 
 // Copies the bytes that are here into it; true when none is missing. ERR_MEMORY.
 static bool
-fill(struct worker *w, struct pending *p, struct err *err)
+fill_files(struct worker *w, struct pending *p, struct err *err)
 {
     const char *hash;
     uint8_t **data;
     size_t *size;
-    bool whole = true;
-    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+    bool complete = true;
+    for (int i = 0; nth_file(p, i, &hash, &data, &size); i++) {
         const struct blob *b = *data || !*hash ? NULL : find_blob(w, hash);
         if (b) {
             *data = mem_try_calloc(b->size, 1, "a file", err);
@@ -91,28 +91,28 @@ fill(struct worker *w, struct pending *p, struct err *err)
             if (*data)
                 memcpy(*data, b->data, b->size);
         }
-        whole = whole && (*data || !*hash);
+        complete = complete && (*data || !*hash);
     }
-    return whole;
+    return complete;
 }
 
 static void
-ask_for_missing(struct worker *w, struct pending *p)
+request_missing(struct worker *w, struct pending *p)
 {
     const char *hash;
     uint8_t **data;
     size_t *size;
-    for (int i = 0; need(p, i, &hash, &data, &size); i++) {
+    for (int i = 0; nth_file(p, i, &hash, &data, &size); i++) {
         if (*data || !*hash)
             continue;
         struct jv *head = wire_head("want");
         jv_set(head, "hash", jv_from_string(hash));
-        worker_say(w, head, NULL, 0);
+        worker_send(w, head, NULL, 0);
     }
 }
 
 static void
-start(struct worker *w, struct pending *p)
+start_pending(struct worker *w, struct pending *p)
 {
     if (p->kind == PENDING_LOAD) {
         lanes_load(w->lanes, p->id, &p->job.references[0], p->side);
@@ -123,7 +123,7 @@ start(struct worker *w, struct pending *p)
         struct jv *head = wire_head("queued");
         jv_set(head, "job", jv_from_string(p->job.id));
         jv_set(head, "ahead", jv_from_integer(lanes_unfinished(w->lanes)));
-        worker_say(w, head, NULL, 0);
+        worker_send(w, head, NULL, 0);
         lanes_draw(w->lanes, &p->job, p->previews);
     }
     worker_free_pending(p);
@@ -136,11 +136,11 @@ worker_refuse_load(struct worker *w, const char *id, const struct err *err)
     jv_set(head, "id", jv_from_string(id));
     jv_set(head, "code", jv_from_string(err->code == ERR_INPUT ? "input" : "io"));
     jv_set(head, "text", jv_from_string(err->text));
-    worker_say(w, head, NULL, 0);
+    worker_send(w, head, NULL, 0);
 }
 
 static void
-give_up(struct worker *w, struct pending *p, const struct err *err)
+fail_pending(struct worker *w, struct pending *p, const struct err *err)
 {
     if (p->kind == PENDING_LOAD)
         worker_refuse_load(w, p->id, err);
@@ -152,18 +152,18 @@ give_up(struct worker *w, struct pending *p, const struct err *err)
 }
 
 void
-worker_start_what_is_whole(struct worker *w)
+worker_start_ready(struct worker *w)
 {
     for (struct pending **at = &w->pending; *at;) {
         struct pending *p = *at;
         struct err err = {0};
-        bool whole = fill(w, p, &err);
-        if (whole || err.code != ERR_NONE) {
+        bool complete = fill_files(w, p, &err);
+        if (complete || err.code != ERR_NONE) {
             *at = p->next;
-            if (whole)
-                start(w, p);
+            if (complete)
+                start_pending(w, p);
             else
-                give_up(w, p, &err);
+                fail_pending(w, p, &err);
         } else {
             at = &p->next;
         }
@@ -178,7 +178,7 @@ worker_add_pending(struct worker *w, struct pending *p)
         end = &(*end)->next;
     *end = p;
     struct err err = {0};
-    if (!fill(w, p, &err) && err.code == ERR_NONE)
-        ask_for_missing(w, p);
-    worker_start_what_is_whole(w);
+    if (!fill_files(w, p, &err) && err.code == ERR_NONE)
+        request_missing(w, p);
+    worker_start_ready(w);
 }

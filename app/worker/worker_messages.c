@@ -41,7 +41,7 @@ on_hello(struct worker *w, struct wire_message *m)
     spool_each(add_spooled, results);
     jv_set(head, "results", results);
     jv_set(head, "commands", command_computing());
-    worker_say(w, head, NULL, 0);
+    worker_send(w, head, NULL, 0);
     if (jv_integer(jv_get(m->head, "protocol"), 0) != WIRE_PROTOCOL)
         w->quit = true; // the other side says why
 }
@@ -126,7 +126,7 @@ on_commands(struct worker *w, struct wire_message *m)
     (void)m;
     struct jv *head = wire_head("commands");
     jv_set(head, "jobs", records_list());
-    worker_say(w, head, NULL, 0);
+    worker_send(w, head, NULL, 0);
 }
 
 static void
@@ -139,7 +139,7 @@ on_follow(struct worker *w, struct wire_message *m)
 static void
 on_again(struct worker *w, struct wire_message *m)
 {
-    children_again(w->children, jv_string(jv_get(m->head, "id"), ""));
+    children_resume(w->children, jv_string(jv_get(m->head, "id"), ""));
 }
 
 static void
@@ -161,9 +161,9 @@ on_blob(struct worker *w, struct wire_message *m)
     char hash[JOB_HASH_TEXT];
     job_hash(m->payload, m->size, hash);
     if (strcmp(hash, jv_string(jv_get(m->head, "hash"), "")) == 0) {
-        worker_keep_blob(w, hash, m->payload, m->size);
+        worker_store_blob(w, hash, m->payload, m->size);
         m->payload = NULL;
-        worker_start_what_is_whole(w);
+        worker_start_ready(w);
     }
 }
 
@@ -180,7 +180,7 @@ on_fetch(struct worker *w, struct wire_message *m)
         jv_set(head, "job", jv_from_string(job));
         jv_set(head, "index", jv_from_integer(index));
         jv_set(head, "late", jv_from_bool(true));
-        worker_say(w, head, png, size);
+        worker_send(w, head, png, size);
     }
     free(png);
 }
@@ -207,7 +207,7 @@ on_cancel(struct worker *w, struct wire_message *m)
             jv_set(head, "job", jv_from_string(job));
             jv_set(head, "code", jv_from_string("cancelled"));
             jv_set(head, "text", jv_from_string("stopped"));
-            worker_say(w, head, NULL, 0);
+            worker_send(w, head, NULL, 0);
             return;
         }
     lanes_cancel(w->lanes, job);

@@ -19,7 +19,7 @@ struct blob {
     char hash[JOB_HASH_TEXT];
     uint8_t *data;
     size_t size;
-    uint64_t used; // time of last use, for evicting the oldest
+    uint64_t last_used; // time of last use, for evicting the oldest
 };
 
 // A job, a loader run or a command that waits for its files.
@@ -47,18 +47,18 @@ struct worker {
     struct pending *pending;
     bool finish_jobs; // when the client goes
     bool quit;
-    bool leaving; // the client has gone; only waiting for children
-    int listener; // -1: none
+    bool draining; // the client has gone; only waiting for children
+    int listener;  // -1: none
     char *socket_path;
 };
 
 void worker_post(void *ctx, struct jv *head, const void *payload, size_t size);
-void worker_say(struct worker *w, struct jv *head, const void *payload, size_t size);
+void worker_send(struct worker *w, struct jv *head, const void *payload, size_t size);
 void worker_refuse(struct worker *w, const char *job, enum err_code code, const char *text);
-void worker_keep_blob(struct worker *w, const char *hash, uint8_t *data, size_t size);
+void worker_store_blob(struct worker *w, const char *hash, uint8_t *data, size_t size);
 void worker_free_pending(struct pending *p);
 void worker_refuse_load(struct worker *w, const char *id, const struct err *err);
-void worker_start_what_is_whole(struct worker *w);
+void worker_start_ready(struct worker *w);
 void worker_add_pending(struct worker *w, struct pending *p);
 void worker_log_to_client(enum log_level level, const char *module, const char *text, void *data);
 void worker_take(struct worker *w, struct wire_message *m);

@@ -127,8 +127,8 @@ a_second(void **state)
     (void)state;
     char last[100] = "";
     now += 3600; // as many as may come at once
-    say(line(), LOGS_AT_ONCE);
-    assert_int_equal(shown(last), LOGS_AT_ONCE);
+    say(line(), LOG_BURST);
+    assert_int_equal(shown(last), LOG_BURST);
     say(line(), 1);
     assert_int_equal(shown(last), 0);
     now += 1;
@@ -148,7 +148,7 @@ give(int i)
 {
     char hash[JOB_HASH_TEXT];
     snprintf(hash, sizeof hash, "%064d", i);
-    client_give(&client, hash, sizeof hash, hash);
+    client_offer_blob(&client, hash, sizeof hash, hash);
 }
 
 // Whether it is sent to a worker that asks for it.

@@ -51,8 +51,8 @@ table(void)
     for (const struct protocol_message *m = protocol_messages; m->type; m++) {
         fprintf(out, "| %s `%s` |  | followed by %s", m->from ? "worker" : "limn", m->type,
                 payloads[m->payload]);
-        if (m->room)
-            fprintf(out, ", at most %zu bytes", m->room);
+        if (m->max_payload)
+            fprintf(out, ", at most %zu bytes", m->max_payload);
         fprintf(out, "%s | |\n", m->ends ? "; ends the connection if refused" : "");
         put_fields(out, m, m->fields, "");
     }
@@ -207,18 +207,18 @@ numbers(void **state)
     assert_in_range(tried, 20, 1000);
 }
 
-// What follows a message at most; that wire_limit() is obeyed t_wire shows.
+// What follows a message at most; that wire_set_limit() is obeyed t_wire shows.
 static void
 rooms(void **state)
 {
     (void)state;
-    assert_int_equal(protocol_room_of_worker("result"), LIMIT_HOST_PICTURE_BYTES);
-    assert_int_equal(protocol_room_of_worker("loaded"), LIMIT_HOST_PICTURE_BYTES);
-    assert_int_equal(protocol_room_of_worker("progress"), LIMIT_HOST_PREVIEW_BYTES);
-    assert_int_equal(protocol_room_of_worker("piece"), LIMIT_HOST_PIECE_BYTES);
-    assert_int_equal(protocol_room_of_worker("output"), LIMIT_HOST_PIECE_BYTES);
-    assert_int_equal(protocol_room_of_worker("file"), LIMIT_ORDER_RESULT_BYTES);
-    assert_int_equal(protocol_room_of_worker("log"), 0);
+    assert_int_equal(protocol_payload_limit_of_worker("result"), LIMIT_HOST_PICTURE_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("loaded"), LIMIT_HOST_PICTURE_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("progress"), LIMIT_HOST_PREVIEW_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("piece"), LIMIT_HOST_PIECE_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("output"), LIMIT_HOST_PIECE_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("file"), LIMIT_ORDER_RESULT_BYTES);
+    assert_int_equal(protocol_payload_limit_of_worker("log"), 0);
 }
 
 // Of a list as many entries as there may be; those behind are left out.

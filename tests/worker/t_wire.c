@@ -72,7 +72,7 @@ take_all(struct wire *w, int *taken)
         check_two(w, taken);
     } while (state == WIRE_OK);
     assert_int_equal(state, WIRE_IDLE);
-    assert_false(wire_holds(w));
+    assert_false(wire_has_buffered(w));
 }
 
 static void
@@ -250,7 +250,7 @@ room(void **state)
         struct wire_message m;
         struct err err = {0};
         open_ends(&e);
-        wire_limit(e.wire, four_bytes);
+        wire_set_limit(e.wire, four_bytes);
         struct wire *w = wire_open(e.out[0], e.in[1]);
         wire_send(w, wire_head("x"), "abcde", 4 + (size_t)more);
         assert_true(wire_flush(w));
