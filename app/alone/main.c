@@ -65,7 +65,7 @@ main(int argc, char **argv)
     int code = 0;
     command_start(argv);
     command_will_compute();
-    command_open_doors();
+    command_filter_output();
     if (!command_line_read(&line, &command_program, false, argc - 1, argv + 1, &err))
         code = command_failed(&err);
     else if (line.help)

@@ -10,7 +10,7 @@
 #include "mpi/group_mpi.h"
 
 bool
-launched_together(void)
+launched_by_mpi(void)
 {
     static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -38,11 +38,11 @@ join(const char *module, const struct group **group, struct err *err)
                        "limn was built without MPI: install libopenmpi-dev or libmpich-dev and "
                        "build it again");
     void *handle = dlopen(module, RTLD_NOW | RTLD_GLOBAL); // MPI's own modules look for its names
-    limn_group_join_fn *joins = handle ? (limn_group_join_fn *)dlsym(handle, "limn_group_join")
-                                       : NULL;
-    if (!joins)
+    limn_group_join_fn *join_fn = handle ? (limn_group_join_fn *)dlsym(handle, "limn_group_join")
+                                         : NULL;
+    if (!join_fn)
         return err_set(err, ERR_UNSUPPORTED, "%s: %s", module, dlerror());
-    *group = joins();
+    *group = join_fn();
     return *group || err_set(err, ERR_UNSUPPORTED, "%s: this MPI takes programs of one thread only",
                              module);
 }
@@ -51,7 +51,7 @@ bool
 launched_join(const struct group **group, struct err *err)
 {
     *group = NULL;
-    if (!launched_together())
+    if (!launched_by_mpi())
         return true;
     char *module = find_module();
     bool ok = join(module, group, err);

@@ -8,7 +8,7 @@
 
 // Whether this process is one of several, from the environment variables that launchers set: Open
 // MPI, MPICH and its derivatives, and Slurm with PMIx or PMI-2.
-bool launched_together(void);
+bool launched_by_mpi(void);
 
 // Joins the other processes and waits for them; *group is NULL if this process was started alone.
 // Call it once per process, and (*group)->leave() at the end. ERR_UNSUPPORTED: limn was built

@@ -60,7 +60,7 @@ is_model(const char *folder)
 char *(*places_assembled)(const char *yaml, struct err *err);
 
 static char *
-assembled(const char *folder, const char *name, struct err *err)
+find_assembled(const char *folder, const char *name, struct err *err)
 {
     char *yaml = mem_printf("%s/%s.yaml", folder, name);
     char *found = places_assembled && file_exists(yaml) ? places_assembled(yaml, err) : NULL;
@@ -69,13 +69,13 @@ assembled(const char *folder, const char *name, struct err *err)
 }
 
 // Of one entry of a folder of models.
-struct looking {
-    void (*see)(void *ctx, const char *name, const char *folder, const struct err *why);
+struct visitor {
+    void (*visit)(void *ctx, const char *name, const char *folder, const struct err *why);
     void *ctx;
 };
 
 static void
-see_entry(const struct looking *l, const char *folder, const char *entry)
+visit_entry(const struct visitor *v, const char *folder, const char *entry)
 {
     static const char ending[] = ".yaml";
     size_t n = strlen(entry), k = sizeof ending - 1;
@@ -84,10 +84,10 @@ see_entry(const struct looking *l, const char *folder, const char *entry)
     if (entry[0] == '.') {
         // hidden
     } else if (is_model(path)) {
-        l->see(l->ctx, entry, path, NULL);
+        v->visit(v->ctx, entry, path, NULL);
     } else if (places_assembled && n > k && strcmp(entry + n - k, ending) == 0) {
-        char *name = mem_strndup(entry, n - k), *made = assembled(folder, name, &why);
-        l->see(l->ctx, name, made, made ? NULL : &why);
+        char *name = mem_strndup(entry, n - k), *made = find_assembled(folder, name, &why);
+        v->visit(v->ctx, name, made, made ? NULL : &why);
         free(made);
         free(name);
     }
@@ -95,41 +95,41 @@ see_entry(const struct looking *l, const char *folder, const char *entry)
 }
 
 static void
-see_cached(void *ctx, const char *name, const char *folder)
+visit_cached(void *ctx, const char *name, const char *folder)
 {
-    const struct looking *l = ctx;
-    l->see(l->ctx, name, folder, NULL);
+    const struct visitor *v = ctx;
+    v->visit(v->ctx, name, folder, NULL);
 }
 
 void
-places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
-                              const struct err *why), void *ctx)
+places_each_model(void (*visit)(void *ctx, const char *name, const char *folder,
+                                const struct err *why), void *ctx)
 {
-    struct looking l = {see, ctx};
+    struct visitor v = {visit, ctx};
     char **places = places_of("models");
     for (int i = 0; places[i]; i++) {
         struct dirent **entries = NULL;
         int n = scandir(places[i], &entries, NULL, alphasort);
         for (int k = 0; k < n; k++) {
-            see_entry(&l, places[i], entries[k]->d_name);
+            visit_entry(&v, places[i], entries[k]->d_name);
             free(entries[k]);
         }
         free(entries);
     }
     places_free(places);
-    hub_cache_each(see_cached, &l);
+    hub_cache_each(visit_cached, &v);
 }
 
 // By its name in one of limn's own folders.
 static char *
-placed(const char *name, struct err *err)
+find_placed(const char *name, struct err *err)
 {
     char **places = places_of("models"), *found = NULL;
     for (int i = 0; places[i] && !found; i++) {
         found = file_join(places[i], name);
         if (!is_model(found)) {
             free(found);
-            found = assembled(places[i], name, err);
+            found = find_assembled(places[i], name, err);
         }
     }
     places_free(places);
@@ -139,11 +139,11 @@ placed(const char *name, struct err *err)
 // By the name that limn, the hub, or the hub without its ORG/ has for it. Of what is written as
 // ORG/NAME, which may have been meant as a path, no other NAME is taken.
 static char *
-from_hub(const char *name, struct err *err)
+find_cached(const char *name, struct err *err)
 {
     char *full = hub_name(name), *found = NULL;
     if (full && !strchr(name, '/'))
-        found = placed(file_basename(full), err);
+        found = find_placed(file_basename(full), err);
     if (!found)
         found = full ? hub_cached(full) : hub_cached_as(name);
     free(full);
@@ -172,9 +172,9 @@ places_model(const char *given, struct err *err)
     struct err own = {0};
     if (named && is_model(name)) // never a folder that nobody named
         return mem_strdup(name);
-    char *found = strchr(name, '/') ? NULL : placed(name, &own);
+    char *found = strchr(name, '/') ? NULL : find_placed(name, &own);
     if (!found && own.code == ERR_NONE)
-        found = from_hub(name, &own);
+        found = find_cached(name, &own);
     if (!found && own.code != ERR_NONE)
         err_set(err, own.code, "%s", own.text);
     else if (!found)

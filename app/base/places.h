@@ -21,10 +21,10 @@ const char *places_model_name(const char *given);
 // with free(). ERR_INPUT if it does not exist.
 char *places_model(const char *given, struct err *err);
 
-// Calls `see` once for each named model, with its folder, or with NULL and the reason it cannot be
-// used.
-void places_each_model(void (*see)(void *ctx, const char *name, const char *folder,
-                                   const struct err *why),
+// Calls `visit` once for each named model, with its folder, or with NULL and the reason it cannot
+// be used.
+void places_each_model(void (*visit)(void *ctx, const char *name, const char *folder,
+                                     const struct err *why),
                        void *ctx);
 // Makes the model folder that a NAME.yaml describes; the path is freed with free(). Set at startup
 // by programs that can do so; while it is NULL, such models do not exist.

@@ -26,7 +26,7 @@ first_word(const char *file, char out[65])
 
 // Of this machine, and of its boot. Names of hosts change as laptops travel.
 static bool
-machine(char host[65], char boot[65])
+machine_and_boot(char host[65], char boot[65])
 {
     if (!first_word("/etc/machine-id", host) ||
         !first_word("/proc/sys/kernel/random/boot_id", boot))
@@ -47,7 +47,7 @@ machine(char host[65], char boot[65])
 // When it began, in ticks since the boot; 0: there is no such process, or only its remains. False:
 // that cannot be known, for want of a descriptor, say.
 static bool
-start_of(pid_t pid, unsigned long long *out)
+start_time(pid_t pid, unsigned long long *out)
 {
     char path[40], text[1024], state = 'Z';
     unsigned long long start = 0;
@@ -77,7 +77,7 @@ process_name(pid_t pid, char out[PROCESS_NAME_MAX])
     char host[65], boot[65];
     unsigned long long start;
     out[0] = 0;
-    if (!start_of(pid, &start) || !machine(host, boot))
+    if (!start_time(pid, &start) || !machine_and_boot(host, boot))
         return false;
     if (start)
         snprintf(out, PROCESS_NAME_MAX, "%s %s %d %llu", host, boot, (int)pid, start);
@@ -87,18 +87,18 @@ process_name(pid_t pid, char out[PROCESS_NAME_MAX])
 enum process_state
 process_state(const char *name, pid_t *pid)
 {
-    char host[65], boot[65], its_host[65], its_boot[65];
+    char host[65], boot[65], name_host[65], name_boot[65];
     int number = 0;
-    unsigned long long start = 0, its_start = 0;
-    if (sscanf(name, "%64s %64s %d %llu", its_host, its_boot, &number, &start) != 4 || number < 1)
+    unsigned long long start = 0, pid_start = 0;
+    if (sscanf(name, "%64s %64s %d %llu", name_host, name_boot, &number, &start) != 4 || number < 1)
         return PROCESS_GONE;
     // What cannot be known for the moment is not taken from anyone.
-    if (!machine(host, boot) || strcmp(host, its_host) != 0)
+    if (!machine_and_boot(host, boot) || strcmp(host, name_host) != 0)
         return PROCESS_ELSEWHERE;
-    if (strcmp(boot, its_boot) != 0)
+    if (strcmp(boot, name_boot) != 0)
         return PROCESS_GONE;
-    bool known = start_of(number, &its_start);
-    if (known ? its_start != start : kill(number, 0) != 0 && errno == ESRCH)
+    bool known = start_time(number, &pid_start);
+    if (known ? pid_start != start : kill(number, 0) != 0 && errno == ESRCH)
         return PROCESS_GONE;
     if (pid)
         *pid = number;
@@ -107,7 +107,7 @@ process_state(const char *name, pid_t *pid)
 
 // Libraries that get no memory end their process by these.
 static bool
-may_lack_memory(int number)
+may_be_out_of_memory(int number)
 {
     return number == SIGABRT || number == SIGSEGV || number == SIGBUS;
 }
@@ -120,7 +120,7 @@ process_end_text(int number, bool here, char out[PROCESS_END_TEXT])
         snprintf(why, sizeof why, ", as the system does when memory runs out");
     else if (number == SIGTRAP)
         snprintf(why, sizeof why, ", as GLib does when it gets no memory");
-    else if (here && may_lack_memory(number))
+    else if (here && may_be_out_of_memory(number))
         mem_limited(why);
     snprintf(out, PROCESS_END_TEXT, "signal %d (%s)%s", number, strsignal(number), why);
 }

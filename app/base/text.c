@@ -34,7 +34,7 @@ text_char(const char *text, wchar_t *wide)
 }
 
 bool
-text_harmless(wchar_t c)
+text_printable(wchar_t c)
 {
     if (c < 32 || (c >= 0x7F && c < 0xA0))
         return false;
@@ -63,7 +63,7 @@ text_line(char *text)
     for (const char *in = text; *in;) {
         wchar_t c;
         size_t n = text_char(in, &c);
-        if (c && text_harmless(c)) {
+        if (c && text_printable(c)) {
             memmove(out, in, n);
             out += n;
         } else {
@@ -81,7 +81,7 @@ static const char clear_line[] = "\033[K";
 
 // Whether more bytes could make of these a whole character, or the sequence that clears a line.
 static bool
-may_continue(const char *p, size_t n)
+is_incomplete(const char *p, size_t n)
 {
     unsigned char first = (unsigned char)p[0];
     size_t whole = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3
@@ -105,7 +105,7 @@ put_one(const char *p, bool bytes, char **out)
         return 3;
     }
     size_t n = *p ? text_char(p, &c) : 1;
-    bool plain = *p == '\n' || *p == '\r' || *p == '\t' || (*p && c && text_harmless(c));
+    bool plain = *p == '\n' || *p == '\r' || *p == '\t' || (*p && c && text_printable(c));
     bool kept = *p && !c && bytes && (unsigned char)*p >= 0xA0;
     if (plain || kept) {
         memcpy(*out, p, n);
@@ -117,14 +117,14 @@ put_one(const char *p, bool bytes, char **out)
 }
 
 static size_t
-put_held(struct text_stream *s, bool bytes, bool end, char **out)
+put_pending(struct text_stream *s, bool bytes, bool end, char **out)
 {
     size_t at = 0;
-    s->held[s->held_count] = 0;
-    while (at < s->held_count && (end || !may_continue(s->held + at, s->held_count - at)))
-        at += put_one(s->held + at, bytes, out);
-    memmove(s->held, s->held + at, s->held_count - at);
-    return s->held_count -= at;
+    s->pending[s->pending_count] = 0;
+    while (at < s->pending_count && (end || !is_incomplete(s->pending + at, s->pending_count - at)))
+        at += put_one(s->pending + at, bytes, out);
+    memmove(s->pending, s->pending + at, s->pending_count - at);
+    return s->pending_count -= at;
 }
 
 size_t
@@ -132,8 +132,8 @@ text_stream(struct text_stream *s, const char *in, size_t n, bool bytes, char *o
 {
     char *to = out;
     for (size_t i = 0; i < n; i++) {
-        s->held[s->held_count++] = in[i];
-        put_held(s, bytes, false, &to);
+        s->pending[s->pending_count++] = in[i];
+        put_pending(s, bytes, false, &to);
     }
     return (size_t)(to - out);
 }
@@ -142,6 +142,6 @@ size_t
 text_stream_end(struct text_stream *s, bool bytes, char *out)
 {
     char *to = out;
-    put_held(s, bytes, true, &to);
+    put_pending(s, bytes, true, &to);
     return (size_t)(to - out);
 }

@@ -15,7 +15,7 @@ size_t text_char(const char *text, wchar_t *wide);
 size_t text_put(wchar_t c, char *out);
 // Whether a character may go to a terminal: no controls (C0, DEL, C1), no direction overrides, no
 // line or paragraph separators.
-bool text_harmless(wchar_t c);
+bool text_printable(wchar_t c);
 
 // Makes it one harmless line, in place: whatever is invalid or not harmless, line breaks and tabs
 // included, becomes '?'. It never grows. Returns text.
@@ -26,12 +26,12 @@ char *text_line(char *text);
 // is treated as by text_line(). With `bytes`, invalid UTF-8 passes too, except controls: scripts
 // need file names unchanged.
 struct text_stream {
-    char held[8]; // start of a character or sequence that the next piece may continue
-    size_t held_count;
+    char pending[8]; // start of a character or sequence that the next piece may continue
+    size_t pending_count;
 };
-// `out` has room for n + sizeof held bytes; returns how many were written.
+// `out` has room for n + sizeof pending bytes; returns how many were written.
 size_t text_stream(struct text_stream *s, const char *in, size_t n, bool bytes, char *out);
-// At the end of the stream: what is still held back.
+// At the end of the stream: what is still pending.
 size_t text_stream_end(struct text_stream *s, bool bytes, char *out);
 
 #endif

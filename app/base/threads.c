@@ -16,7 +16,7 @@ threads_start(pthread_t *thread, void *(*run)(void *), void *arg, struct err *er
 
 // struct sched_attr of the kernel (include/uapi/linux/sched/types.h), which C libraries have only
 // of late, some under its name.
-struct scheduling {
+struct sched_attributes {
     uint32_t size, policy;
     uint64_t flags;
     int32_t nice;
@@ -24,16 +24,16 @@ struct scheduling {
     uint64_t runtime, deadline, period; // nanoseconds; runtime: of a turn
 };
 
-enum { TURN_NS = 250000, RESET_ON_FORK = 1 };
+enum { SLICE_NS = 250000, RESET_ON_FORK = 1 };
 
 void
-threads_take_short_turns(void)
+threads_shorten_slice(void)
 {
-    struct scheduling s = {.size = sizeof s};
+    struct sched_attributes s = {.size = sizeof s};
     if (syscall(SYS_sched_getattr, 0, &s, (unsigned)sizeof s, 0) != 0 || s.policy != SCHED_OTHER)
         return;
     s.flags |= RESET_ON_FORK;
-    s.runtime = TURN_NS;
+    s.runtime = SLICE_NS;
     if (syscall(SYS_sched_setattr, 0, &s, 0) != 0) {
         // It goes without.
     }

@@ -14,6 +14,6 @@ bool threads_start(pthread_t *thread, void *(*run)(void *), void *arg, struct er
 // For a thread that answers keys while others compute: asks the kernel for a short time slice, so
 // that the thread runs soon after it wakes (Linux 6.12 and later; no effect before). Its share of
 // the processor is unchanged; threads and processes that it starts do not inherit this.
-void threads_take_short_turns(void);
+void threads_shorten_slice(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/cli/bench_played.h"
+#include "app/cli/bench_pty.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
@@ -33,16 +33,16 @@ make_training(const char *folder, int number, struct err *err)
 }
 
 static bool
-add_trainings(struct played *s, const char *home, struct err *err)
+add_trainings(struct pty_session *s, const char *home, struct err *err)
 {
     bool ok = true;
-    played_put(s, "6");
-    played_settle(s, QUIET);
+    pty_write(s, "6");
+    pty_drain(s, QUIET);
     for (int i = 0; ok && i < TRAININGS; i++) {
         char *folder = mem_printf("%s/training-%d", home, i), *line = mem_printf("a%s\r", folder);
         ok = make_training(folder, i, err);
-        played_put(s, line);
-        played_settle(s, QUIET);
+        pty_write(s, line);
+        pty_drain(s, QUIET);
         free(line);
         free(folder);
     }
@@ -51,39 +51,39 @@ add_trainings(struct played *s, const char *home, struct err *err)
 
 // Messages, jobs, trainings; and the files of the pictures that were drawn before.
 static bool
-fill_lists(struct played *s, const char *home, struct err *err)
+fill_lists(struct pty_session *s, const char *home, struct err *err)
 {
     char line[4200];
     for (int i = 0; i < MESSAGES; i++) {
         snprintf(line, sizeof line, ":there is no command number %d\r", i * i);
-        played_put(s, line);
-        played_settle(s, 0.02);
+        pty_write(s, line);
+        pty_drain(s, 0.02);
     }
     snprintf(line, sizeof line, "1:cd %s/limn/pictures\r:size 64\r:steps 1\r:retrieve 0\r", home);
-    played_put(s, line);
-    played_settle(s, QUIET);
+    pty_write(s, line);
+    pty_drain(s, QUIET);
     for (int i = 0; i < JOBS; i++) {
-        played_put(s, "\007");
-        if (played_wait_for(s, "done", 30) < 0)
+        pty_write(s, "\007");
+        if (pty_wait_for(s, "done", 30) < 0)
             return err_set(err, ERR_IO, "the drawing did not end");
-        played_settle(s, QUIET);
+        pty_drain(s, QUIET);
     }
     return add_trainings(s, home, err);
 }
 
 static void
-measure(struct played *s, const char *name, const char *keys, const char *move)
+measure(struct pty_session *s, const char *name, const char *keys, const char *move)
 {
     uint64_t least = UINT64_MAX, most = 0;
     for (const char *k = keys; *k; k++) {
         char key[2] = {*k, 0};
-        played_put(s, key);
-        played_settle(s, 2 * QUIET);
+        pty_write(s, key);
+        pty_drain(s, 2 * QUIET);
     }
     for (int i = 0; i < MOVES; i++) {
         uint64_t before = s->text_bytes;
-        played_put(s, move);
-        played_settle(s, QUIET);
+        pty_write(s, move);
+        pty_drain(s, QUIET);
         uint64_t n = s->text_bytes - before;
         least = n && n < least ? n : least; // at the end of a list nothing moves
         most = n > most ? n : most;
@@ -100,17 +100,17 @@ bench_moves(const char *home, struct err *err)
                  {"its rows", "g", "j"}, {"templates", "4g", "j"}, {"with klein", "/e\rg", "j"},
                  {"models", "5g", "j"}, {"training", "6g", "j"},  {"log", "7G", "k"},
                  {"help", "8g", "j"}};
-    struct played s;
-    if (!played_start(&s, home, "auto", err))
+    struct pty_session s;
+    if (!pty_start(&s, home, "auto", err))
         return false;
-    bool ok = played_wait_for(&s, "compose", 10) >= 0 ||
+    bool ok = pty_wait_for(&s, "compose", 10) >= 0 ||
               err_set(err, ERR_IO, "the UI did not start");
-    played_settle(&s, 2 * QUIET);
+    pty_drain(&s, 2 * QUIET);
     ok = ok && fill_lists(&s, home, err);
     if (ok)
         printf("bytes of a move, without sixels:\n");
     for (size_t i = 0; ok && i < COUNT_OF(lists); i++)
         measure(&s, lists[i].name, lists[i].keys, lists[i].move);
-    played_finish(&s);
+    pty_finish(&s);
     return ok;
 }

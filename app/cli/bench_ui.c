@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/cli/bench_played.h"
+#include "app/cli/bench_pty.h"
 #include "app/cli/commands.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
@@ -33,7 +33,7 @@ struct times {
 };
 
 static void
-stop_echo(struct played *s)
+stop_echo(struct pty_session *s)
 {
     close(s->fd);
     kill(s->pid, SIGKILL);
@@ -42,9 +42,9 @@ stop_echo(struct played *s)
 
 // A terminal of its own with a program in it that sends back what it reads.
 static bool
-start_echo(struct played *s, struct err *err)
+start_echo(struct pty_session *s, struct err *err)
 {
-    *s = (struct played){.fd = -1};
+    *s = (struct pty_session){.fd = -1};
     s->pid = forkpty(&s->fd, NULL, NULL, NULL);
     if (s->pid < 0)
         return err_errno(err, ERR_IO, "no pseudo-terminal");
@@ -59,7 +59,7 @@ start_echo(struct played *s, struct err *err)
             n = write(1, bytes, (size_t)n);
         _exit(0);
     }
-    if (played_wait_for(s, "!", 10) >= 0)
+    if (pty_wait_for(s, "!", 10) >= 0)
         return true;
     stop_echo(s);
     return err_set(err, ERR_IO, "the program to compare with did not start");
@@ -85,56 +85,57 @@ cpu_seconds(pid_t pid)
 
 // Sends `text` and waits until `sign` comes back; seconds, or -1 after one.
 static double
-there_and_back(struct played *s, const char *text, const char *sign)
+round_trip(struct pty_session *s, const char *text, const char *sign)
 {
     double begin = clock_seconds(), left = 1;
-    s->held = 0;
-    played_put(s, text);
-    while (left > 0 && !memmem(s->tail, s->held, sign, strlen(sign))) {
+    s->tail_size = 0;
+    pty_write(s, text);
+    while (left > 0 && !memmem(s->tail, s->tail_size, sign, strlen(sign))) {
         left = begin + 1 - clock_seconds();
-        played_take(s, MAX(left, 0.001));
+        pty_read(s, MAX(left, 0.001));
     }
     return left > 0 ? clock_seconds() - begin : -1;
 }
 
 static void
-take_until(struct played *s, double time)
+read_until(struct pty_session *s, double time)
 {
     while (clock_seconds() < time)
-        played_take(s, MAX(time - clock_seconds(), 0.001));
+        pty_read(s, MAX(time - clock_seconds(), 0.001));
 }
 
 // A key that shows on the screen, every 20 ms or so, until the drawing is done; between two of them
 // one for the program that only echoes.
 static bool
-type_while_drawing(struct played *s, struct played *echo, struct times *t, struct err *err)
+type_while_drawing(struct pty_session *s, struct pty_session *echo, struct times *t,
+                   struct err *err)
 {
-    played_put(s, ":");
-    played_settle(s, 0.05);
+    pty_write(s, ":");
+    pty_drain(s, 0.05);
     while (t->key_count < KEYS) {
         // Another where the last line had one: else nothing might have to be sent.
         const char *mark = marks[t->key_count / 20 % 2];
-        double begin = clock_seconds(), key = there_and_back(s, mark, mark);
-        take_until(s, begin + 0.01);
-        double echoed = there_and_back(echo, "x", "x");
+        double begin = clock_seconds(), key = round_trip(s, mark, mark);
+        read_until(s, begin + 0.01);
+        double echoed = round_trip(echo, "x", "x");
         if (key < 0 || echoed < 0)
             return err_set(err, ERR_IO, "typed key %d did not come back within a second",
                            t->key_count + 1);
         t->keys[t->key_count] = key;
         t->echoes[t->key_count++] = echoed;
         for (int i = 1; t->key_count % 20 == 0 && i < 20; i++)
-            played_put(s, "\177"); // a short line again, and none that a command begins with
-        take_until(s, begin + 0.02);
+            pty_write(s, "\177"); // a short line again, and none that a command begins with
+        read_until(s, begin + 0.02);
     }
-    played_put(s, "\033");
-    played_settle(s, 0.1);
+    pty_write(s, "\033");
+    pty_drain(s, 0.1);
     return true;
 }
 
 static bool
-type_beside_echo(struct played *s, struct times *t, struct err *err)
+measure_typing(struct pty_session *s, struct times *t, struct err *err)
 {
-    struct played echo;
+    struct pty_session echo;
     if (!start_echo(&echo, err))
         return false;
     bool ok = type_while_drawing(s, &echo, t, err);
@@ -143,7 +144,7 @@ type_beside_echo(struct played *s, struct times *t, struct err *err)
 }
 
 static int
-pictures_in(const char *home)
+count_pictures(const char *home)
 {
     char *folder = mem_printf("%s/limn/pictures", home);
     DIR *d = opendir(folder);
@@ -157,70 +158,70 @@ pictures_in(const char *home)
 }
 
 static bool
-wait_for_picture(struct played *s, const char *home, int before, struct err *err)
+wait_for_picture(struct pty_session *s, const char *home, int before, struct err *err)
 {
     double begin = clock_seconds();
-    while (pictures_in(home) == before) {
+    while (count_pictures(home) == before) {
         if (clock_seconds() > begin + 120)
             return err_set(err, ERR_IO, "the drawing did not end");
-        played_take(s, 0.005);
+        pty_read(s, 0.005);
     }
     return true;
 }
 
 // Templates, the last one, its variables as they are, drawn.
 static bool
-draw(struct played *s, int steps, double *begin, struct err *err)
+draw(struct pty_session *s, int steps, double *begin, struct err *err)
 {
     char command[32];
     snprintf(command, sizeof command, ":steps %d\r", steps);
     const char *keys[] = {"4", "G", "\r", "\033[20~", "\033", command};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        played_put(s, keys[i]);
-        played_settle(s, 0.2);
+        pty_write(s, keys[i]);
+        pty_drain(s, 0.2);
     }
     *begin = clock_seconds();
-    played_put(s, "\033[20~");
-    return played_wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
+    pty_write(s, "\033[20~");
+    return pty_wait_for(s, "1 job", 30) >= 0 || err_set(err, ERR_IO, "nothing is drawn");
 }
 
 static bool
 measure(const char *home, const char *preview, bool typing, struct times *t, struct err *err)
 {
-    struct played s;
+    struct pty_session s;
     double begin = clock_seconds(), drawing = 0;
-    if (!played_start(&s, home, preview, err))
+    if (!pty_start(&s, home, preview, err))
         return false;
-    bool ok = played_wait_for(&s, "compose", 10) >= 0 ||
+    bool ok = pty_wait_for(&s, "compose", 10) >= 0 ||
               err_set(err, ERR_IO, "the UI did not start");
     t->first_frame = clock_seconds() - begin;
-    played_settle(&s, 0.5);
+    pty_drain(&s, 0.5);
     double cpu = cpu_seconds(s.pid), since = clock_seconds();
     while (ok && clock_seconds() < since + 2)
-        played_take(&s, 0.1);
+        pty_read(&s, 0.1);
     t->idle_cpu = (cpu_seconds(s.pid) - cpu) / (clock_seconds() - since);
-    int before = pictures_in(home);
+    int before = count_pictures(home);
     ok = ok && draw(&s, typing ? STEPS_TYPED : STEPS, &drawing, err);
     uint64_t bytes = s.bytes;
-    ok = ok && (!typing || type_beside_echo(&s, t, err));
+    ok = ok && (!typing || measure_typing(&s, t, err));
     ok = ok && (typing || wait_for_picture(&s, home, before, err));
     t->seconds = clock_seconds() - drawing;
     t->bytes = s.bytes - bytes;
-    played_finish(&s);
+    pty_finish(&s);
     return ok;
 }
 
 static int
-by_size(const void *a, const void *b)
+compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 static void
-print_waits(const char *who, double *seconds, int count)
+print_latencies(const char *who, double *seconds, int count)
 {
-    qsort(seconds, (size_t)count, sizeof *seconds, by_size);
+    qsort(seconds, (size_t)count, sizeof *seconds, compare_doubles);
     printf("  %s: median %.1f ms, 99 of 100 within %.1f ms, longest %.1f ms\n", who,
            seconds[count / 2] * 1e3, seconds[count * 99 / 100] * 1e3, seconds[count - 1] * 1e3);
 }
@@ -238,15 +239,15 @@ bench_ui(void)
         return command_failed(&err);
     }
     setlinebuf(stdout);
-    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", PLAYED_COLUMNS,
-           PLAYED_ROWS, PLAYED_CELL_WIDTH, PLAYED_CELL_HEIGHT);
+    printf("a terminal of %d x %d cells of %d x %d pixels, with sixels\n", PTY_COLUMNS, PTY_ROWS,
+           PTY_CELL_WIDTH, PTY_CELL_HEIGHT);
     bool ok = measure(home, "auto", true, &typed, &err);
     if (ok) {
         printf("first frame after %.0f ms\n", typed.first_frame * 1e3);
         printf("idle: %.1f %% of a core\n", typed.idle_cpu * 100);
         printf("key to screen while drawing, %d keys:\n", typed.key_count);
-        print_waits("limn", typed.keys, typed.key_count);
-        print_waits("a program that only echoes", typed.echoes, typed.key_count);
+        print_latencies("limn", typed.keys, typed.key_count);
+        print_latencies("a program that only echoes", typed.echoes, typed.key_count);
     }
     // With and without in turn, so that what else the machine does falls on both.
     double sums[2] = {0};

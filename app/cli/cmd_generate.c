@@ -71,18 +71,18 @@ swept_in_sweep(const void *sweep, const char *name)
 
 // A sheet may be a stranger's: what computes is the user's to say.
 static void
-say_what_it_asks(const struct generate *g, const struct sweep_sheet *sheet)
+warn_of_ignored(const struct generate *g, const struct sweep_sheet *sheet)
 {
     if (!sheet->asked || g->draw.quiet)
         return;
     char *text = mem_printf("limn: %s asks for %s: not followed (see --model, --device, --dtype)",
                             g->source, sheet->asked);
-    fprintf(stderr, "%s\n", command_harmless(text));
+    fprintf(stderr, "%s\n", command_sanitise(text));
     free(text);
 }
 
 static void
-say_notice(void *ctx, const char *text)
+print_notice(void *ctx, const char *text)
 {
     (void)ctx;
     command_say(stderr, "limn: %s", text);
@@ -91,7 +91,7 @@ say_notice(void *ctx, const char *text)
 static bool
 retrieve_here(const struct generate *g, struct job *j, struct err *err)
 {
-    return job_retrieve_here(j, g->draw.quiet ? NULL : say_notice, NULL, err);
+    return job_retrieve_here(j, g->draw.quiet ? NULL : print_notice, NULL, err);
 }
 
 // The cells of a sheet, as they are in it.
@@ -135,7 +135,7 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
         else
             job_copy(&item->job, base);
         ok = ok && generate_ref_texts(g, &item->job, err) &&
-             generate_pictures_beside(g, &item->job, err);
+             generate_extra_pictures(g, &item->job, err);
         if (ok) {
             override_cell(&item->job, &g->given, swept_in_sweep, s);
             if (cells && item->job.seed < 0)
@@ -156,7 +156,7 @@ struct drawings {
     struct template *template; // NULL: none
     struct sweep sweep;
     struct sweep_sheet sheet;
-    bool again; // all of the sheet
+    bool is_sheet; // all of the sheet
     struct draw_item *items;
     int count;
 };
@@ -167,12 +167,12 @@ read_source(struct drawings *d, const struct generate *g, bool instruct, struct 
     struct err own = {0};
     if (instruct)
         return generate_instruction(g, &d->base, err);
-    d->again = sweep_sheet_read(&d->sheet, g->source, &own);
-    if (d->again)
-        say_what_it_asks(g, &d->sheet);
+    d->is_sheet = sweep_sheet_read(&d->sheet, g->source, &own);
+    if (d->is_sheet)
+        warn_of_ignored(g, &d->sheet);
     if (own.code != ERR_NONE)
         return err_set(err, own.code, "%s", own.text);
-    if (d->again)
+    if (d->is_sheet)
         return true;
     if (job_is_png(g->source))
         return generate_picture(g, &d->base, err);
@@ -181,29 +181,29 @@ read_source(struct drawings *d, const struct generate *g, bool instruct, struct 
 }
 
 static bool
-settle_sweep(struct drawings *d, const struct generate *g, struct err *err)
+resolve_sweep(struct drawings *d, const struct generate *g, struct err *err)
 {
-    return d->again || (read_sweep(g, d->template, &d->sweep, err) &&
-                        (!g->lots || sweep_draw_lots(&d->sweep, g->lots, MAX(g->given.seed, 0),
-                                                     err)) &&
-                        sweep_fits(&d->sweep, err));
+    return d->is_sheet || (read_sweep(g, d->template, &d->sweep, err) &&
+                           (!g->lots || sweep_draw_lots(&d->sweep, g->lots, MAX(g->given.seed, 0),
+                                                        err)) &&
+                           sweep_fits(&d->sweep, err));
 }
 
 static bool
 list_drawings(struct drawings *d, const struct generate *g, struct err *err)
 {
-    int room = d->again ? d->sheet.count : sweep_cells(&d->sweep);
+    int room = d->is_sheet ? d->sheet.count : sweep_cells(&d->sweep);
     d->items = mem_zalloc((size_t)MAX(room, 1) * sizeof *d->items);
-    return d->again ? items_of_sheet(g, &d->sheet, d->items, &d->count, err)
-                    : make_items(g, d->template, &d->base, &d->sweep, d->items, &d->count, err);
+    return d->is_sheet ? items_of_sheet(g, &d->sheet, d->items, &d->count, err)
+                       : make_items(g, d->template, &d->base, &d->sweep, d->items, &d->count, err);
 }
 
 static bool
 draw_all(const struct drawings *d, const struct generate *g, struct err *err)
 {
-    int columns = d->again ? d->sheet.columns : sweep_columns(&d->sweep);
-    struct jv *about = d->again ? jv_copy(d->sheet.about)
-                                : sweep_json(&d->sweep, d->template, &d->base);
+    int columns = d->is_sheet ? d->sheet.columns : sweep_columns(&d->sweep);
+    struct jv *about = d->is_sheet ? jv_copy(d->sheet.about)
+                                   : sweep_json(&d->sweep, d->template, &d->base);
     bool ok = draw(d->items, d->count, columns, about, &g->draw, err);
     jv_free(about);
     return ok;
@@ -232,7 +232,7 @@ run(const struct command_line *line, bool instruct)
     struct generate g = *(const struct generate *)line->values;
     struct drawings d = {.base = JOB_EMPTY};
     g.source = line->words[0];
-    bool ok = read_source(&d, &g, instruct, &err) && settle_sweep(&d, &g, &err) &&
+    bool ok = read_source(&d, &g, instruct, &err) && resolve_sweep(&d, &g, &err) &&
               list_drawings(&d, &g, &err);
     g.draw.source = instruct                        ? NULL
                     : d.template && d.template->path ? d.template->path

@@ -22,7 +22,7 @@ struct index_options {
 
 // "a/icons.pack" -> "icons.index"; "icons/" -> "icons.index". Freed with free().
 static char *
-usual_output(const char *source)
+default_output(const char *source)
 {
     size_t n = strlen(source);
     while (n > 1 && source[n - 1] == '/')
@@ -79,7 +79,7 @@ run_index(const struct command_line *line)
     struct err err = {0};
     struct index_make_report report;
     char *model = places_model(o->model, &err);
-    char *out = o->output ? mem_strdup(o->output) : usual_output(line->words[0]);
+    char *out = o->output ? mem_strdup(o->output) : default_output(line->words[0]);
     struct jv *credits = model && o->credits ? config_read(o->credits, &err) : NULL;
     const struct index_make m = {.source = line->words[0], .out = out, .model = model,
                                  .device = o->device, .side = o->size, .each = o->each,

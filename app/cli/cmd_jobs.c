@@ -10,7 +10,7 @@
 #include "app/cli/through.h"
 #include "engine/base/mem.h"
 
-struct ask {
+struct context {
     const char *host, *id;
     bool json;
     struct client *client;
@@ -19,7 +19,7 @@ struct ask {
 
 // Waits for the list of jobs.
 static bool
-fetch(struct ask *a, struct err *err)
+fetch(struct context *a, struct err *err)
 {
     client_commands(a->client);
     jv_free(a->jobs);
@@ -43,7 +43,7 @@ fetch(struct ask *a, struct err *err)
                         strcmp(jv_string(jv_get(e.data, "level"), ""), "info") == 0;
             if (e.type == CLIENT_LOG && !info) { // such as of records that are ignored
                 char *text = mem_strdup(jv_string(jv_get(e.data, "text"), ""));
-                fprintf(stderr, "limn: %s\n", command_harmless(text));
+                fprintf(stderr, "limn: %s\n", command_sanitise(text));
                 free(text);
             }
             if (e.type == CLIENT_COMMANDS)
@@ -57,7 +57,7 @@ fetch(struct ask *a, struct err *err)
 }
 
 static const struct jv *
-find_job(const struct ask *a, const char *id)
+find_job(const struct context *a, const char *id)
 {
     for (size_t i = 0; i < jv_size(a->jobs); i++)
         if (strcmp(jv_string(jv_get(jv_at(a->jobs, i), "id"), ""), id) == 0)
@@ -72,7 +72,7 @@ is_running(const struct jv *job)
 }
 
 static bool
-list(struct ask *a, struct err *err)
+list(struct context *a, struct err *err)
 {
     (void)err;
     if (a->json) {
@@ -91,7 +91,7 @@ list(struct ask *a, struct err *err)
                                 jv_string(jv_get(about, "output"), "?"),
                                 jv_get(job, "text") ? "  " : "",
                                 jv_string(jv_get(job, "text"), ""));
-        puts(command_harmless(line));
+        puts(command_sanitise(line));
         free(line);
     }
     if (!jv_size(a->jobs))
@@ -100,7 +100,7 @@ list(struct ask *a, struct err *err)
 }
 
 static bool
-attach(struct ask *a, struct err *err)
+attach(struct context *a, struct err *err)
 {
     int code = through_follow(a->client, a->host, a->id, err);
     // Its own words have said why it failed.
@@ -109,7 +109,7 @@ attach(struct ask *a, struct err *err)
 }
 
 static bool
-stop(struct ask *a, struct err *err)
+stop(struct context *a, struct err *err)
 {
     const struct jv *job = find_job(a, a->id);
     if (!is_running(job))
@@ -126,7 +126,7 @@ stop(struct ask *a, struct err *err)
 }
 
 static bool
-resume(struct ask *a, struct err *err)
+resume(struct context *a, struct err *err)
 {
     const struct jv *job = find_job(a, a->id);
     if (is_running(job))
@@ -144,7 +144,7 @@ resume(struct ask *a, struct err *err)
 }
 
 static bool
-forget(struct ask *a, struct err *err)
+forget(struct context *a, struct err *err)
 {
     if (is_running(find_job(a, a->id)))
         return err_set(err, ERR_INPUT, "%s is running: stop it with limn jobs stop %s", a->id,
@@ -157,10 +157,10 @@ forget(struct ask *a, struct err *err)
 
 // `one`: of the job that is named.
 static int
-run(const struct command_line *line, bool (*verb)(struct ask *a, struct err *err), bool one)
+run(const struct command_line *line, bool (*verb)(struct context *a, struct err *err), bool one)
 {
     struct err err = {0};
-    struct ask *a = line->values;
+    struct context *a = line->values;
     a->id = one ? line->words[0] : NULL;
     // What goes on needs a worker that does; a look needs none that others may be waiting for.
     struct client_params p = {.host = a->host, .alone = verb != resume};
@@ -187,14 +187,14 @@ RUN(forget, true)
 #undef RUN
 
 static const struct option list_options[] = {
-    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "on another machine, through ssh"),
+    {OPTION_TEXT("host", "[USER@]HOST", struct context, host, "on another machine, through ssh"),
      .complete = COMPLETE_HOST},
-    {OPTION_SWITCH("json", struct ask, json, "as JSON on standard output")},
+    {OPTION_SWITCH("json", struct context, json, "as JSON on standard output")},
     {0},
 };
 
 static const struct option one_options[] = {
-    {OPTION_TEXT("host", "[USER@]HOST", struct ask, host, "on another machine, through ssh"),
+    {OPTION_TEXT("host", "[USER@]HOST", struct context, host, "on another machine, through ssh"),
      .complete = COMPLETE_HOST},
     {0},
 };
@@ -207,7 +207,7 @@ static const struct argument one_job[] = {
 #define JOB_COMMAND(verb, text)                                                                    \
     static const struct command verb##_command = {                                                 \
         .name = #verb, .summary = text, .options = one_options, .arguments = one_job,              \
-        .size = sizeof(struct ask), .run = run_##verb}
+        .size = sizeof(struct context), .run = run_##verb}
 JOB_COMMAND(attach, "show its output until it ends; Ctrl-C detaches, and the job continues");
 JOB_COMMAND(stop, "save and stop");
 JOB_COMMAND(resume, "continue from what was saved");
@@ -217,7 +217,7 @@ static const struct command list_command = {
     .name = "list",
     .summary = "list the jobs, running and ended",
     .options = list_options,
-    .size = sizeof(struct ask),
+    .size = sizeof(struct context),
     .run = run_list,
 };
 
@@ -228,5 +228,5 @@ const struct command command_jobs = {
              "RECIPE.yaml --detach starts one; the training view of the UI (6) shows them too.",
     .commands = (const struct command *const[]){&list_command, &attach_command, &stop_command,
                                                 &resume_command, &forget_command, NULL},
-    .usual = &list_command,
+    .default_command = &list_command,
 };

@@ -11,7 +11,7 @@
 #include "engine/base/jv.h"
 #include "engine/base/mem.h"
 
-struct ask {
+struct context {
     struct library *library;
     struct library_filter filter;
     const char *const *words; // what follows the command's name
@@ -43,12 +43,12 @@ print_picture(struct library_picture *p)
     char date[TIME_TEXT_MAX];
     time_text(p->created, "%Y-%m-%d %H:%M", date);
     printf("%5" PRId64 "  %s  %-5.*s  seed %-10" PRId64 "  %s%s%s\n       %s\n", p->id, date,
-           p->rating, "*****", p->seed, command_harmless(p->instruction), *p->tags ? "  #" : "",
-           command_harmless(p->tags), command_harmless(p->file));
+           p->rating, "*****", p->seed, command_sanitise(p->instruction), *p->tags ? "  #" : "",
+           command_sanitise(p->tags), command_sanitise(p->file));
 }
 
 static bool
-list(struct ask *a, struct err *err)
+list(struct context *a, struct err *err)
 {
     struct library_list pictures;
     if (!library_query(a->library, &a->filter, &pictures, err))
@@ -73,7 +73,7 @@ list(struct ask *a, struct err *err)
 }
 
 static bool
-search(struct ask *a, struct err *err)
+search(struct context *a, struct err *err)
 {
     char *all = mem_strdup("");
     for (int i = 0; i < a->count; i++) {
@@ -88,7 +88,7 @@ search(struct ask *a, struct err *err)
 }
 
 static bool
-id_of(const struct ask *a, int64_t *id, struct err *err)
+id_of(const struct context *a, int64_t *id, struct err *err)
 {
     char *end = NULL;
     *id = a->count ? strtoll(a->words[0], &end, 10) : 0;
@@ -104,7 +104,7 @@ id_of(const struct ask *a, int64_t *id, struct err *err)
 }
 
 static bool
-show(struct ask *a, struct err *err)
+show(struct context *a, struct err *err)
 {
     struct library_list one;
     struct library_filter f = {0};
@@ -122,7 +122,7 @@ show(struct ask *a, struct err *err)
 }
 
 static bool
-rate(struct ask *a, struct err *err)
+rate(struct context *a, struct err *err)
 {
     int64_t id;
     char *end = NULL;
@@ -133,7 +133,7 @@ rate(struct ask *a, struct err *err)
 }
 
 static bool
-tag_or_untag(struct ask *a, bool on, struct err *err)
+tag_or_untag(struct context *a, bool on, struct err *err)
 {
     int64_t id;
     return id_of(a, &id, err) &&
@@ -141,26 +141,26 @@ tag_or_untag(struct ask *a, bool on, struct err *err)
 }
 
 static bool
-tag(struct ask *a, struct err *err)
+tag(struct context *a, struct err *err)
 {
     return tag_or_untag(a, true, err);
 }
 
 static bool
-untag(struct ask *a, struct err *err)
+untag(struct context *a, struct err *err)
 {
     return tag_or_untag(a, false, err);
 }
 
 static bool
-hide(struct ask *a, struct err *err)
+hide(struct context *a, struct err *err)
 {
     int64_t id;
     return id_of(a, &id, err) && library_delete(a->library, id, true, err);
 }
 
 static bool
-unhide(struct ask *a, struct err *err)
+unhide(struct context *a, struct err *err)
 {
     char *end = NULL;
     int64_t id = a->count ? strtoll(a->words[0], &end, 10) : 0;
@@ -170,7 +170,7 @@ unhide(struct ask *a, struct err *err)
 }
 
 static bool
-purge(struct ask *a, struct err *err)
+purge(struct context *a, struct err *err)
 {
     int n = library_purge(a->library, err);
     if (n >= 0)
@@ -179,7 +179,7 @@ purge(struct ask *a, struct err *err)
 }
 
 static bool
-import(struct ask *a, struct err *err)
+import(struct context *a, struct err *err)
 {
     if (a->count != 1)
         return err_set(err, ERR_INPUT, "import which folder or picture?");
@@ -206,9 +206,9 @@ sort_name(int i)
 }
 
 static int
-run(const struct command_line *line, bool (*verb)(struct ask *a, struct err *err))
+run(const struct command_line *line, bool (*verb)(struct context *a, struct err *err))
 {
-    struct ask *a = line->values;
+    struct context *a = line->values;
     struct err err = {0};
     char *notice = NULL;
     a->words = line->words;
@@ -243,13 +243,13 @@ RUN(import)
 #undef RUN
 
 static const struct option list_options[] = {
-    {OPTION_TEXT("tag", "TAG", struct ask, filter.tag, "only pictures with this tag")},
-    {OPTION_WHOLE("rating", "N", 0, 5, struct ask, filter.rating,
+    {OPTION_TEXT("tag", "TAG", struct context, filter.tag, "only pictures with this tag")},
+    {OPTION_WHOLE("rating", "N", 0, 5, struct context, filter.rating,
                   "only pictures with N stars or more")},
-    {OPTION_CHOICE("sort", "ORDER", sort_name, struct ask, sort, "which come first"),
+    {OPTION_CHOICE("sort", "ORDER", sort_name, struct context, sort, "which come first"),
      .fallback = "newest"},
-    {OPTION_WHOLE("limit", "N", 1, 1000000, struct ask, filter.limit, "at most N pictures")},
-    {OPTION_SWITCH("json", struct ask, json, "as JSON on standard output")},
+    {OPTION_WHOLE("limit", "N", 1, 1000000, struct context, filter.limit, "at most N pictures")},
+    {OPTION_SWITCH("json", struct context, json, "as JSON on standard output")},
     {0},
 };
 
@@ -266,7 +266,7 @@ static const struct argument import_words[] = {
 #define LIBRARY_COMMAND(variable, verb, text, takes, table)                                        \
     static const struct command variable##_command = {                                             \
         .name = verb, .summary = text, .options = table, .arguments = takes,                       \
-        .size = sizeof(struct ask), .run = run_##variable}
+        .size = sizeof(struct context), .run = run_##variable}
 LIBRARY_COMMAND(list, "list", "list the pictures, newest first", NULL, list_options);
 LIBRARY_COMMAND(search, "search",
                 "list the pictures with all of these words; also #tag, *3 (stars or more), seed:7, "
@@ -289,5 +289,5 @@ const struct command command_library = {
                                                 &rate_command, &tag_command, &untag_command,
                                                 &hide_command, &unhide_command, &purge_command,
                                                 &import_command, NULL},
-    .usual = &list_command,
+    .default_command = &list_command,
 };

@@ -113,7 +113,8 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
 
 // What a picture from text takes, by size and by how matrices are kept.
 static bool
-say_memory(const struct model_folder *m, const struct options *o, struct jv *json, struct err *err)
+print_memory(const struct model_folder *m, const struct options *o, struct jv *json,
+             struct err *err)
 {
     static const enum dtype blocks[] = {DTYPE_NONE, DTYPE_Q8_0, DTYPE_Q4_0};
     static const int sides[] = {512, 1024, 2048};
@@ -148,7 +149,7 @@ say_memory(const struct model_folder *m, const struct options *o, struct jv *jso
 }
 
 static bool
-change(struct model_folder *m, const char *lora, struct err *err)
+apply_loras(struct model_folder *m, const char *lora, struct err *err)
 {
     struct loras loras = {0};
     bool ok = loras_find(&loras, lora, err) &&
@@ -170,7 +171,7 @@ check(const struct options *o)
         return command_failed(&err);
     struct jv *json = o->json ? jv_object() : NULL, *parts = o->json ? jv_object() : NULL;
     struct pipeline_defaults defaults;
-    bool ok = change(m, o->lora, &err) &&
+    bool ok = apply_loras(m, o->lora, &err) &&
               (!m->family->defaults || !m->has_scheduler ||
                pipeline_defaults_read(&defaults, m, &err));
     bool whole = true, within = true;
@@ -184,7 +185,7 @@ check(const struct options *o)
         printf("  tokenizer: %s, scheduler: %s, hash %s\n", m->tokenizer ? "yes" : "none",
                m->has_scheduler ? "yes" : "none", hash);
     if (ok && whole && m->family->grain && m->tokenizer && m->parts.count > 1)
-        ok = say_memory(m, o, json, &err);
+        ok = print_memory(m, o, json, &err);
     if (ok && o->golden)
         ok = check_golden(m, o, json, &within, &err);
     if (ok && json) {
@@ -239,7 +240,7 @@ list_one(struct listing *l, const struct model_folder *m, const char *name)
 }
 
 static void
-see_model(void *ctx, const char *name, const char *folder, const struct err *why)
+visit_model(void *ctx, const char *name, const char *folder, const struct err *why)
 {
     struct listing *l = ctx;
     struct err err = {0};
@@ -255,7 +256,7 @@ static int
 list(bool as_json)
 {
     struct listing l = {.json = as_json ? jv_array() : NULL};
-    places_each_model(see_model, &l);
+    places_each_model(visit_model, &l);
     if (l.json) {
         char *text = jv_text(l.json, 0);
         printf("%s\n", text);
@@ -355,6 +356,6 @@ const struct command command_models = {
     .commands = (const struct command *const[]){&list_command, &check_command, &command_models_get,
                                                 &command_models_add, &command_models_merge,
                                                 &command_models_fit, NULL},
-    .usual = &list_command,
+    .default_command = &list_command,
     .computes = true,
 };

@@ -30,7 +30,7 @@ struct meter {
 
 // "7.75 GB", "864 kB".
 static const char *
-amount(int64_t bytes, char out[24])
+format_bytes(int64_t bytes, char out[24])
 {
     double n = (double)bytes;
     snprintf(out, 24, n >= 1e9 ? "%.2f GB" : n >= 1e6 ? "%.1f MB" : "%.0f kB",
@@ -40,7 +40,7 @@ amount(int64_t bytes, char out[24])
 
 // "40 s", "9 min", "2 h 5 min".
 static const char *
-duration(double seconds, char out[24])
+format_duration(double seconds, char out[24])
 {
     int minutes = (int)(seconds / 60 + 0.5);
     if (seconds < 90)
@@ -73,10 +73,10 @@ show(void *ctx, int64_t done, int64_t total, const char *why)
     double rate = (double)(done - m->first) / (now - m->start + 1e-9);
     char all[24], here[24], left[24], a_second[24];
     bool known = total > 0 && rate > 0;
-    fprintf(stderr, "%s%s%s%s, %s/s%s%s%s", m->terminal ? "\r" : "", amount(done, here),
-            total > 0 ? " of " : "", total > 0 ? amount(total, all) : "",
-            amount((int64_t)rate, a_second), known ? ", " : "",
-            known ? duration((double)(total - done) / rate, left) : "",
+    fprintf(stderr, "%s%s%s%s, %s/s%s%s%s", m->terminal ? "\r" : "", format_bytes(done, here),
+            total > 0 ? " of " : "", total > 0 ? format_bytes(total, all) : "",
+            format_bytes((int64_t)rate, a_second), known ? ", " : "",
+            known ? format_duration((double)(total - done) / rate, left) : "",
             known ? m->terminal ? " to go\033[K" : " to go\n" : m->terminal ? "\033[K" : "\n");
 }
 
@@ -107,7 +107,7 @@ list_known(void)
 }
 
 static void
-say_what_comes(const struct hub_model *m, const char *folder, int64_t missing, int64_t room)
+print_summary(const struct hub_model *m, const char *folder, int64_t missing, int64_t room)
 {
     int files = 0;
     for (int i = 0; i < m->count; i++)
@@ -116,7 +116,8 @@ say_what_comes(const struct hub_model *m, const char *folder, int64_t missing, i
                 m->gated ? " (gated)" : "");
     char all[24], to_come[24], there[24];
     command_say(stdout, "%d files of %s, of which %s are to come, to %s (room for %s)", files,
-                amount(m->bytes, all), amount(missing, to_come), folder, amount(room, there));
+                format_bytes(m->bytes, all), format_bytes(missing, to_come), folder,
+                format_bytes(room, there));
     fflush(stdout);
 }
 
@@ -145,10 +146,10 @@ fetch_model(const struct options *o, const char *name, const char *token, struct
     bool ok = folder && hub_look(&m, name, token, o->patience, &command_interrupted, err);
     if (ok) {
         missing = get_missing(folder, &m);
-        ok = get_room(folder, missing, &room, err);
+        ok = get_check_space(folder, missing, &room, err);
     }
     if (ok)
-        say_what_comes(&m, folder, missing, room);
+        print_summary(&m, folder, missing, room);
     struct get g = {.folder = folder, .token = token, .patience = o->patience,
                     .cancel = &command_interrupted, .progress = show, .ctx = &line};
     ok = ok && get_model(&g, &m, err);

@@ -76,8 +76,8 @@ features_of(const struct retrieve_options *o, const struct index_about *about,
 }
 
 static bool
-look_of_file(const struct retrieve_options *o, struct index *x, const char *image, float *vector,
-             struct err *err)
+vector_of_file(const struct retrieve_options *o, struct index *x, const char *image, float *vector,
+               struct err *err)
 {
     const struct index_about *about = index_about(x);
     const struct look_options want = {.cover = 4 * about->side, .cover_least = about->side};
@@ -121,7 +121,8 @@ run_nearest(const struct command_line *line)
     struct index *x = index_open(line->words[0], &err);
     float *vector = x ? mem_zalloc((size_t)index_about(x)->dimension * sizeof *vector) : NULL;
     struct device *cpu = NULL;
-    bool ok = x && index_vectors(x, &v, &err) && look_of_file(o, x, line->words[1], vector, &err) &&
+    bool ok = x && index_vectors(x, &v, &err) &&
+              vector_of_file(o, x, line->words[1], vector, &err) &&
               (cpu = device_open("cpu", &err)) &&
               neighbours_find(cpu, &v, vector, 1, o->count, found, &err);
     if (ok)
@@ -157,7 +158,7 @@ find_image(const struct retrieve_options *o, const char *index, const char *imag
                            "--",      index,     image, NULL};
     const char *with[] = {"nearest", "--count", count, "--device", o->device, "--model",
                           o->model,  "--",      index, image,      NULL};
-    bool ok = through_ask(NULL, o->model ? with : words, &said, err);
+    bool ok = through_capture(NULL, o->model ? with : words, &said, err);
     struct jv *list = ok ? jv_parse(said, strlen(said), "limn nearest", err) : NULL;
     for (size_t i = 0; i < jv_size(list) && h->count < INDEX_FOUND_MAX; i++)
         h->items[h->count++] =

@@ -62,7 +62,7 @@ check_sheet(const struct train *t, struct err *err)
 
 // What the command line says, with its settings read; those are to be freed.
 static bool
-take_line(struct train *t, const struct command_line *line, struct err *err)
+parse_line(struct train *t, const struct command_line *line, struct err *err)
 {
     *t = *(const struct train *)line->values;
     t->recipe_path = line->words[0];
@@ -117,7 +117,7 @@ resolve(const char *file, struct jv *recipe, const struct jv *settings, struct e
 
 // The recipe, its tasks in it, its paths from the current folder; NULL on failure.
 static struct jv *
-whole_recipe(const struct train *t, struct err *err)
+load_recipe(const struct train *t, struct err *err)
 {
     struct jv *json = config_read(t->recipe_path, err);
     bool ok = json != NULL;
@@ -144,7 +144,7 @@ whole_recipe(const struct train *t, struct err *err)
 static bool
 read_recipe(const struct train *t, struct recipe *r, struct err *err)
 {
-    struct jv *json = whole_recipe(t, err);
+    struct jv *json = load_recipe(t, err);
     bool ok = json && recipe_read(r, json, t->recipe_path, err);
     jv_free(json);
     return ok;
@@ -156,7 +156,7 @@ print_recipe(const struct train *t, struct err *err)
 {
     static const char *const keys[] = {"model", "tokenizer", "pack", "output"};
     struct recipe r = {0};
-    struct jv *json = whole_recipe(t, err);
+    struct jv *json = load_recipe(t, err);
     bool ok = json && recipe_read(&r, json, t->recipe_path, err);
     char *here = getcwd(NULL, 0);
     for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
@@ -177,11 +177,11 @@ print_recipe(const struct train *t, struct err *err)
 }
 
 bool
-train_look(struct train_look *look, const struct command_line *line, struct err *err)
+train_inspect(struct train_inspection *look, const struct command_line *line, struct err *err)
 {
     struct train t;
-    *look = (struct train_look){0};
-    bool ok = take_line(&t, line, err) && read_recipe(&t, &look->recipe, err);
+    *look = (struct train_inspection){0};
+    bool ok = parse_line(&t, line, err) && read_recipe(&t, &look->recipe, err);
     look->file = t.recipe_path;
     look->sheet = t.sheet.path;
     look->settings = t.settings;
@@ -190,11 +190,11 @@ train_look(struct train_look *look, const struct command_line *line, struct err 
 }
 
 void
-train_look_finish(struct train_look *look)
+train_inspection_finish(struct train_inspection *look)
 {
     recipe_finish(&look->recipe);
     jv_free(look->settings);
-    *look = (struct train_look){0};
+    *look = (struct train_inspection){0};
 }
 
 // --- training
@@ -219,8 +219,8 @@ log_text(const struct trainer_step *s)
 }
 
 static void
-show(const struct trainer_step *s, const struct recipe *r, double smooth, double rate,
-     bool terminal)
+print_step(const struct trainer_step *s, const struct recipe *r, double smooth, double rate,
+           bool terminal)
 {
     int64_t left = (int64_t)((double)(r->steps - s->step) / fmax(rate, 1e-9));
     printf("%sstep %lld  loss %.4f  lr %.2e  |g| %.2f  %.1f examples/s  %lldh%02lldm left%s",
@@ -270,7 +270,7 @@ export_and_draw(struct trainer *t, const struct recipe *r, struct device *d, boo
 // A run that was killed has logged steps that no checkpoint has, and the last line may be cut: all
 // from there on goes, for those steps are made again.
 static bool
-cut_log(const char *path, int64_t done, struct err *err)
+truncate_log(const char *path, int64_t done, struct err *err)
 {
     FILE *log = file_exists(path) ? file_stream(path, "r+", err) : NULL;
     char *line = NULL;
@@ -299,7 +299,7 @@ open_log(const struct train *o, const struct recipe *r, int64_t done, struct err
     FILE *log = NULL;
     if (!o->resume && file_exists(path) && rename(path, previous) != 0)
         err_errno(err, ERR_IO, "%s", previous);
-    else if (!o->resume || cut_log(path, done, err))
+    else if (!o->resume || truncate_log(path, done, err))
         log = file_stream(path, "a", err);
     free(path);
     free(previous);
@@ -318,7 +318,7 @@ save(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
 // A step that could not read what it needs, here or in another process of the group, has changed
 // nothing: all steps before it are saved.
 static void
-keep_what_is_done(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
+save_completed(struct trainer *t, const struct recipe *r, FILE *log, struct err *err)
 {
     bool kept = (err->code == ERR_IO || err->code == ERR_CANCELLED) && trainer_done(t) > 0 &&
                 save(t, r, log, NULL);
@@ -331,14 +331,14 @@ keep_what_is_done(struct trainer *t, const struct recipe *r, FILE *log, struct e
 }
 
 // How a run goes, for people.
-struct meter {
+struct progress {
     double start, smooth, rate; // seconds; a running mean of the loss; steps a second
     bool terminal;
 };
 
 // Whether any process has been told to stop.
 static bool
-stops(const struct train *o, const struct meter *m)
+should_stop(const struct train *o, const struct progress *m)
 {
     bool late = o->minutes > 0 && clock_seconds() - m->start >= 60 * o->minutes;
     return group_first(o->group, late || atomic_load(&command_interrupted)) >= 0;
@@ -347,7 +347,7 @@ stops(const struct train *o, const struct meter *m)
 // A step is done: what the process that writes makes of it.
 static bool
 record(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
-       const struct trainer_step *s, struct meter *m, FILE *log, struct err *err)
+       const struct trainer_step *s, struct progress *m, FILE *log, struct err *err)
 {
     m->smooth = isnan(m->smooth) ? s->loss : 0.98 * m->smooth + 0.02 * s->loss;
     m->rate = m->rate > 0 ? 0.95 * m->rate + 0.05 / s->seconds : 1 / s->seconds;
@@ -356,7 +356,7 @@ record(const struct train *o, struct trainer *t, const struct recipe *r, struct 
     if (o->json)
         puts(line);
     else if (m->terminal || s->step % 10 == 0)
-        show(s, r, m->smooth, m->rate, m->terminal);
+        print_step(s, r, m->smooth, m->rate, m->terminal);
     free(line);
     bool ok = !r->save_every || s->step % r->save_every != 0 || save(t, r, log, err);
     if (ok && r->sheet_every && s->step % r->sheet_every == 0)
@@ -367,13 +367,13 @@ record(const struct train *o, struct trainer *t, const struct recipe *r, struct 
 // One step of all processes, as it is written by the first.
 static bool
 step(const struct train *o, struct trainer *t, const struct recipe *r, struct device *d,
-     struct meter *m, FILE *log, struct err *err)
+     struct progress *m, FILE *log, struct err *err)
 {
     bool writes = group_rank(o->group) == 0;
     struct trainer_step s;
     bool ok = trainer_step(t, &s, err);
     if (!ok && writes)
-        keep_what_is_done(t, r, log, err);
+        save_completed(t, r, log, err);
     ok = group_all_ok(o->group, ok, err);
     if (ok && r->save_every && s.step % r->save_every == 0)
         ok = trainer_in_sync(t, err);
@@ -389,9 +389,9 @@ run(const struct train *o, struct trainer *t, const struct recipe *r, struct dev
     bool writes = group_rank(o->group) == 0;
     FILE *log = writes ? open_log(o, r, trainer_done(t), err) : NULL;
     bool ok = group_all_ok(o->group, log || !writes, err);
-    struct meter m = {clock_seconds(), NAN, 0, command_terminal(STDOUT_FILENO)};
+    struct progress m = {clock_seconds(), NAN, 0, command_terminal(STDOUT_FILENO)};
     int64_t end = o->until ? MIN(o->until, r->steps) : r->steps;
-    while (ok && trainer_done(t) < end && !stops(o, &m))
+    while (ok && trainer_done(t) < end && !should_stop(o, &m))
         ok = step(o, t, r, d, &m, log, err);
     if (m.terminal && writes && !o->json)
         putchar('\n');
@@ -418,7 +418,7 @@ draw_sheet(const struct train *o, const struct recipe *r, struct device *d, stru
 }
 
 static bool
-is_there(const char *folder, const char *name)
+has_file(const char *folder, const char *name)
 {
     char *path = file_join(folder, name);
     bool there = file_exists(path);
@@ -429,7 +429,7 @@ is_there(const char *folder, const char *name)
 // The folder of a run: made, without what dead ones left, and not that of another training that
 // would be lost. It may have come with a stranger's recipe: no link in it leads elsewhere.
 static bool
-take_folder(const struct train *o, const struct recipe *r, struct err *err)
+prepare_folder(const struct train *o, const struct recipe *r, struct err *err)
 {
     enum { RUN_DEPTH = 4 }; // of the model's parts, and one more
     if (o->resume && o->force)
@@ -437,7 +437,7 @@ take_folder(const struct train *o, const struct recipe *r, struct err *err)
                        "--resume continues a training run, --force starts over: give "
                        "one of them");
     if (!o->resume && !o->force &&
-        (train_state_exists(r->output) || is_there(r->output, "model/model_index.json")))
+        (train_state_exists(r->output) || has_file(r->output, "model/model_index.json")))
         return err_set(err, ERR_INPUT, "%s already holds a training run: --resume continues it, "
                        "--force starts over and loses it, --set output=FOLDER writes elsewhere",
                        r->output);
@@ -468,7 +468,7 @@ draw(const struct train *o, const struct recipe *r, struct err *err)
 }
 
 static void
-introduce(const struct train *o, const struct trainer *t, const struct device *d)
+print_header(const struct train *o, const struct trainer *t, const struct device *d)
 {
     printf("%s\n%s\n", device_limits(d)->name, trainer_describe(t));
     if (o->group)
@@ -479,12 +479,12 @@ static bool
 train(const struct train *o, const struct recipe *r, struct err *err)
 {
     bool writes = group_rank(o->group) == 0;
-    bool ok = group_all_ok(o->group, !writes || take_folder(o, r, err), err);
+    bool ok = group_all_ok(o->group, !writes || prepare_folder(o, r, err), err);
     struct device *d = ok ? device_open(o->device, err) : NULL;
     struct trainer *t = d ? trainer_create(r, d, o->resume && writes, err) : NULL;
     ok = group_all_ok(o->group, t != NULL, err) && trainer_join(t, o->group, err);
     if (ok && writes && !o->json)
-        introduce(o, t, d);
+        print_header(o, t, d);
     ok = ok && run(o, t, r, d, err);
     trainer_destroy(t);
     device_close(d);
@@ -497,7 +497,7 @@ run_train(const struct command_line *line)
     struct err err = {0};
     struct train o;
     struct recipe r = {0};
-    bool ok = take_line(&o, line, &err);
+    bool ok = parse_line(&o, line, &err);
     if (ok && o.print)
         return print(&o);
     if (!o.sheet.path)

@@ -37,7 +37,7 @@ command_terminal(int fd)
 }
 
 char *
-command_harmless(char *text)
+command_sanitise(char *text)
 {
     return text_line(text);
 }
@@ -54,12 +54,12 @@ command_say(FILE *out, const char *format, ...)
     free(line);
 }
 
-// --- the door
+// --- filtered output
 
-static struct door {
+static struct filtered_stream {
     int fd;
     struct text_stream stream;
-} doors[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+} filtered[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
 
 static int output_lost; // errno of it; 0: not lost
 
@@ -70,7 +70,7 @@ command_output_lost(int number)
 }
 
 static bool
-put(const struct door *d, const char *bytes, size_t size)
+write_filtered(const struct filtered_stream *d, const char *bytes, size_t size)
 {
     bool ok = streams_write(d->fd, bytes, size);
     if (!ok && d->fd == STDOUT_FILENO) // the stream keeps no errno
@@ -79,34 +79,34 @@ put(const struct door *d, const char *bytes, size_t size)
 }
 
 static ssize_t
-pass(void *cookie, const char *bytes, size_t size)
+filter_write(void *cookie, const char *bytes, size_t size)
 {
-    struct door *d = cookie;
-    char *out = mem_alloc(size + sizeof d->stream.held);
+    struct filtered_stream *d = cookie;
+    char *out = mem_alloc(size + sizeof d->stream.pending);
     size_t n = text_stream(&d->stream, bytes, size, !command_terminal(d->fd), out);
-    bool ok = put(d, out, n);
+    bool ok = write_filtered(d, out, n);
     free(out);
     return ok ? (ssize_t)size : 0;
 }
 
 // What waits for the rest of a character that will not come.
 static void
-pass_held(struct door *d)
+filter_flush(struct filtered_stream *d)
 {
-    char out[sizeof d->stream.held];
-    put(d, out, text_stream_end(&d->stream, !command_terminal(d->fd), out));
+    char out[sizeof d->stream.pending];
+    write_filtered(d, out, text_stream_end(&d->stream, !command_terminal(d->fd), out));
 }
 
 void
-command_open_doors(void)
+command_filter_output(void)
 {
-    static const cookie_io_functions_t through = {.write = pass};
+    static const cookie_io_functions_t functions = {.write = filter_write};
     static bool open;
     if (open)
         return;
     open = true;
-    FILE *out = fopencookie(&doors[0], "w", through);
-    FILE *errors = fopencookie(&doors[1], "w", through);
+    FILE *out = fopencookie(&filtered[0], "w", functions);
+    FILE *errors = fopencookie(&filtered[1], "w", functions);
     if (out) {
         setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
         stdout = out;
@@ -123,7 +123,7 @@ command_failed(const struct err *err)
     struct err copy = *err;
     if (err->code != ERR_CANCELLED)
         fprintf(stderr, "limn: %s%s%s\n", command_where ? command_where : "",
-                command_where ? ": " : "", command_harmless(copy.text));
+                command_where ? ": " : "", command_sanitise(copy.text));
     return err_exit_code(err);
 }
 
@@ -135,8 +135,8 @@ command_end(int code)
         command_output_lost(errno);
     if (ferror(stdout))
         command_output_lost(EIO);
-    for (size_t i = 0; i < COUNT_OF(doors); i++)
-        pass_held(&doors[i]);
+    for (size_t i = 0; i < COUNT_OF(filtered); i++)
+        filter_flush(&filtered[i]);
     // Who reads no further, as head does, knows it.
     if (output_lost && output_lost != EPIPE)
         fprintf(stderr, "limn: standard output%s%s\n", output_lost == EBADF ? " is closed" : ": ",
@@ -156,7 +156,7 @@ on_interrupt(int signal_number)
 }
 
 static void
-end_now(int signal_number)
+exit_interrupted(int signal_number)
 {
     (void)signal_number;
     file_out_abort_all();
@@ -166,12 +166,12 @@ end_now(int signal_number)
 void
 command_interrupt_ends(void)
 {
-    struct sigaction end = {.sa_handler = end_now};
+    struct sigaction end = {.sa_handler = exit_interrupted};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGHUP, &end, NULL);
     if (atomic_load(&command_interrupted))
-        end_now(SIGINT);
+        exit_interrupted(SIGINT);
 }
 
 static void
@@ -187,10 +187,10 @@ log_to_stderr(enum log_level level, const char *module, const char *text, void *
 // where the load is not what it was (docs/performance.md). libgomp reads its settings before
 // main(), so this is for the processes that this one starts. So are the number of threads and their
 // stacks, where the environment asks for what the machine does not have.
-static char **untamed; // the command line of a process that was started without them
+static char **restart_argv; // the command line of a process that was started without them
 
 static bool
-tame_spinning(void)
+limit_spinning(void)
 {
     double load = 0;
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
@@ -201,7 +201,7 @@ tame_spinning(void)
 
 // libgomp ends the process when it cannot have as many threads as it was told.
 static bool
-tame_count(void)
+limit_thread_count(void)
 {
     const char *text = getenv("OMP_NUM_THREADS");
     long most = MAX(LIMIT_THREADS, sysconf(_SC_NPROCESSORS_ONLN));
@@ -229,36 +229,36 @@ stack_megabytes(const char *text)
 // In a stack of a few KiB oneDNN ends by a signal; terabytes are not to be had. Without a wish it
 // is that of `ulimit -s`.
 static bool
-tame_stacks(void)
+limit_stacks(void)
 {
     const char *own = getenv("OMP_STACKSIZE"), *text = own ? own : getenv("GOMP_STACKSIZE");
-    struct rlimit usual = {RLIM_INFINITY, RLIM_INFINITY};
-    getrlimit(RLIMIT_STACK, &usual);
-    double mb = text ? stack_megabytes(text) : (double)usual.rlim_cur / (1 << 20);
-    if (!text && usual.rlim_cur == RLIM_INFINITY)
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    getrlimit(RLIMIT_STACK, &limit);
+    double mb = text ? stack_megabytes(text) : (double)limit.rlim_cur / (1 << 20);
+    if (!text && limit.rlim_cur == RLIM_INFINITY)
         return false;
     return !(mb >= LIMIT_STACK_LEAST_MEGABYTES && mb <= LIMIT_STACK_MOST_MEGABYTES) &&
            setenv("OMP_STACKSIZE", "8M", 1) == 0;
 }
 
 static void
-tame_threads(char **argv)
+limit_threads(char **argv)
 {
-    bool spins = tame_spinning(), count = tame_count(), stacks = tame_stacks();
-    untamed = spins || count || stacks ? argv : NULL;
+    bool spins = limit_spinning(), count = limit_thread_count(), stacks = limit_stacks();
+    restart_argv = spins || count || stacks ? argv : NULL;
 }
 
 void
 command_will_compute(void)
 {
-    if (untamed)
-        execv("/proc/self/exe", untamed); // if that fails we go on as we are
+    if (restart_argv)
+        execv("/proc/self/exe", restart_argv); // if that fails we go on as we are
 }
 
 // Where address space is limited, one arena: glibc gives every thread one of its own and takes 128
 // MiB to lay it out, which another thread then lacks for its code (oneDNN crashes) or its stack.
 static void
-tame_arenas(void)
+limit_arenas(void)
 {
     struct rlimit memory;
     if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
@@ -270,9 +270,9 @@ tame_arenas(void)
 void
 command_end_without_memory(void)
 {
-    static const char said[] = "limn: out of memory\n";
+    static const char message[] = "limn: out of memory\n";
     file_out_abort_all();
-    if (write(STDERR_FILENO, said, sizeof said - 1) < 0) {
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) {
         // Nobody is there to see it.
     }
     _exit(1);
@@ -282,8 +282,8 @@ void
 command_start(char **argv)
 {
     streams_open();
-    tame_threads(argv);
-    tame_arenas();
+    limit_threads(argv);
+    limit_arenas();
     mem_end_with(command_end_without_memory);
     mem_end_uncaught();
     const char *verbose = getenv("LIMN_LOG");

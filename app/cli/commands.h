@@ -50,11 +50,11 @@ void command_will_compute(void);
 // From here on everything this process prints goes through a filter (text.h): no string from
 // outside (a file's name, an instruction in a picture, another machine's words) controls the
 // terminal. Not for the UI, whose screen is curses' own.
-void command_open_doors(void);
+void command_filter_output(void);
 // Prints a line that contains text from outside: formatted, then made harmless (text_line()).
 __attribute__((format(printf, 2, 3))) void command_say(FILE *out, const char *format, ...);
 // Makes text from outside part of one line (text_line()).
-char *command_harmless(char *text);
+char *command_sanitise(char *text);
 // Prints "limn: " and the error, made harmless, on stderr; returns the error's exit code.
 int command_failed(const struct err *err);
 

@@ -28,11 +28,11 @@ struct drawing {
     struct client *client;
     struct preview *preview;
     struct window_link *window; // NULL: none
-    bool terminal; // progress on standard error
-    bool standard; // the picture goes to standard output
-    struct library *library; // NULL: none
-    char *noticed; // the last notice that was said
-    bool finished, asked_to_stop;
+    bool terminal;              // progress on standard error
+    bool standard;              // the picture goes to standard output
+    struct library *library;    // NULL: none
+    char *last_notice;          // the last notice that was said
+    bool finished, stopping;
     int written;
 };
 
@@ -175,8 +175,8 @@ check_outputs(struct drawing *d, struct err *err)
 
 // It is drawn, and cannot be written: it still lies where the worker put it.
 static bool
-say_where(const struct drawing *d, const struct client_event *e, const struct err *why,
-          struct err *err)
+report_kept(const struct drawing *d, const struct client_event *e, const struct err *why,
+            struct err *err)
 {
     const char *host = d->params->host;
     char *file = spool_file(e->job, e->index);
@@ -229,7 +229,7 @@ on_result(struct drawing *d, const struct client_event *e, struct err *err)
         return err_set(err, ERR_IO, "the worker sent a picture that was not requested");
     struct err why = {0};
     char *name = d->standard ? mem_strdup(d->params->output) : output_name(d, e->index);
-    bool ok = output_write(name, e->png, e->png_size, &why) || say_where(d, e, &why, err);
+    bool ok = output_write(name, e->png, e->png_size, &why) || report_kept(d, e, &why, err);
     if (ok) {
         d->written++;
         if (d->sheet.count)
@@ -282,10 +282,10 @@ on_log(struct drawing *d, const struct client_event *e)
 {
     const char *text = jv_string(jv_get(e->data, "text"), "");
     bool notice = strcmp(jv_string(jv_get(e->data, "level"), ""), "notice") == 0 &&
-                  (!d->noticed || strcmp(d->noticed, text) != 0);
+                  (!d->last_notice || strcmp(d->last_notice, text) != 0);
     if (notice) {
-        free(d->noticed);
-        d->noticed = mem_strdup(text);
+        free(d->last_notice);
+        d->last_notice = mem_strdup(text);
     }
     if (notice && d->params->json)
         print_event("notice", "text", text, -1);
@@ -345,9 +345,9 @@ record_end(struct drawing *d, bool ok, const struct err *err)
 {
     if (d->library)
         library_job_state(d->library, d->job->id,
-                          ok                 ? LIBRARY_DONE
-                          : d->asked_to_stop ? LIBRARY_CANCELLED
-                                             : LIBRARY_FAILED,
+                          ok            ? LIBRARY_DONE
+                          : d->stopping ? LIBRARY_CANCELLED
+                                        : LIBRARY_FAILED,
                           ok || !err ? NULL : err->text, NULL);
 }
 
@@ -360,15 +360,15 @@ draw_current(struct drawing *d, struct err *err)
     record_job(d);
     client_submit(d->client, d->job, d->window || strcmp(preview_name(d->preview), "none") != 0);
     while (ok && !d->finished) {
-        if (atomic_load(&command_interrupted) && !d->asked_to_stop) {
-            d->asked_to_stop = true;
+        if (atomic_load(&command_interrupted) && !d->stopping) {
+            d->stopping = true;
             client_cancel(d->client, d->job->id);
             if (!client_ready(d->client)) // ssh may be asking for a password
                 ok = err_set(err, ERR_CANCELLED, "stopped");
         }
         struct client_event e;
         if (ok)
-            client_wait(d->client, d->asked_to_stop ? 100 : -1);
+            client_wait(d->client, d->stopping ? 100 : -1);
         while (ok && client_next(d->client, &e)) {
             ok = on_event(d, &e, err);
             client_event_free(&e);
@@ -395,7 +395,7 @@ write_sheet(const struct drawing *d, struct err *err)
 
 // Nothing between lines of JSON; and with -q no more than was asked for.
 static const char *
-shown_on(const struct draw_params *params)
+preview_choice(const struct draw_params *params)
 {
     const char *name = params->preview;
     bool automatic = strcmp(name, "auto") == 0;
@@ -417,7 +417,7 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
     struct client_params p = {.host = params->host, .alone = true};
     bool window = strcmp(params->preview, "sdl") == 0;
     bool steps = !window && !(d.standard && strncmp(params->preview, "file", 4) != 0);
-    bool ok = preview_open(&d.preview, steps ? shown_on(params) : "none", err);
+    bool ok = preview_open(&d.preview, steps ? preview_choice(params) : "none", err);
     if (ok && window)
         ok = (d.window = window_link_open(err)) != NULL;
     if (items[0].label) {
@@ -435,7 +435,7 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
         open_library(&d);
     for (d.current = 0; ok && d.current < count; d.current++)
         ok = draw_current(&d, err);
-    if (!ok && d.asked_to_stop && err)
+    if (!ok && d.stopping && err)
         *err = (struct err){.code = ERR_CANCELLED, .text = "stopped"};
     clear_progress(&d);
     preview_close(d.preview);
@@ -448,6 +448,6 @@ draw(const struct draw_item *items, int count, int columns, const struct jv *abo
         ok = write_sheet(&d, err);
     library_close(d.library);
     sweep_sheet_finish(&d.sheet);
-    free(d.noticed);
+    free(d.last_notice);
     return ok;
 }

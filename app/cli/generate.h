@@ -29,6 +29,6 @@ bool generate_instruction(const struct generate *g, struct job *j, struct err *e
 bool generate_picture(const struct generate *g, struct job *j, struct err *err);
 // Options that apply to all of these: --ref-text; --start, --mask and --negative-ref.
 bool generate_ref_texts(const struct generate *g, struct job *j, struct err *err);
-bool generate_pictures_beside(const struct generate *g, struct job *j, struct err *err);
+bool generate_extra_pictures(const struct generate *g, struct job *j, struct err *err);
 
 #endif

@@ -13,7 +13,7 @@
 
 // "K=REST": the number and what follows; false on anything else.
 static bool
-numbered(const char *text, const char *name, int *marker, const char **rest, struct err *err)
+parse_numbered(const char *text, const char *name, int *marker, const char **rest, struct err *err)
 {
     char *end;
     long k = strtol(text, &end, 10);
@@ -27,7 +27,7 @@ numbered(const char *text, const char *name, int *marker, const char **rest, str
 
 // A JPEG or the like in place of a template or a PNG.
 static bool
-refuse_picture(const char *path, struct err *err)
+check_not_picture(const char *path, struct err *err)
 {
     struct err ignored = {0};
     size_t size = 0;
@@ -42,7 +42,7 @@ refuse_picture(const char *path, struct err *err)
 bool
 generate_template(const struct generate *g, struct template *t, struct err *err)
 {
-    char *path = refuse_picture(g->source, err) ? template_locate(g->source, err) : NULL;
+    char *path = check_not_picture(g->source, err) ? template_locate(g->source, err) : NULL;
     bool ok = path && template_read(t, path, err);
     for (int i = 0; ok && i < g->sets.count; i++) {
         const char *equals = strchr(g->sets.items[i], '=');
@@ -56,7 +56,7 @@ generate_template(const struct generate *g, struct template *t, struct err *err)
     for (int i = 0; ok && i < g->refs.count; i++) {
         int marker = 0;
         const char *image = NULL;
-        ok = numbered(g->refs.items[i], "--ref", &marker, &image, err);
+        ok = parse_numbered(g->refs.items[i], "--ref", &marker, &image, err);
         bool found = false;
         for (int k = 0; ok && k < t->reference_count; k++)
             if (t->references[k].use == JOB_REFERENCE && t->references[k].marker == marker) {
@@ -103,7 +103,7 @@ add_reference(struct job *j, const char *text, struct err *err)
 {
     int marker = 0;
     const char *rest = NULL;
-    if (!numbered(text, "--ref", &marker, &rest, err))
+    if (!parse_numbered(text, "--ref", &marker, &rest, err))
         return false;
     struct job_reference *r = job_add(j, marker);
     if (!r)
@@ -126,7 +126,7 @@ set_picture(struct job *j, enum job_use use, int marker, const char *text, struc
 
 // --start, --mask and --negative-ref.
 bool
-generate_pictures_beside(const struct generate *g, struct job *j, struct err *err)
+generate_extra_pictures(const struct generate *g, struct job *j, struct err *err)
 {
     bool ok = (!g->start || set_picture(j, JOB_START, 0, g->start, err)) &&
               (!g->mask || set_picture(j, JOB_MASK, 0, g->mask, err));
@@ -143,7 +143,7 @@ generate_ref_texts(const struct generate *g, struct job *j, struct err *err)
     for (int i = 0; ok && i < g->ref_texts.count; i++) {
         int marker = 0;
         const char *words = NULL;
-        ok = numbered(g->ref_texts.items[i], "--ref-text", &marker, &words, err);
+        ok = parse_numbered(g->ref_texts.items[i], "--ref-text", &marker, &words, err);
         struct job_reference *r = ok ? job_find(j, marker) : NULL;
         if (r) {
             free(r->words);
@@ -191,7 +191,7 @@ keep_loader(const struct generate *g, struct job_reference *r, struct job_refere
     if (!g->draw.quiet) {
         char *text = mem_printf("limn: reference %d goes through the loader %s%s, as %s has it",
                                 r->marker, r->loader, all, g->source);
-        fprintf(stderr, "%s\n", command_harmless(text));
+        fprintf(stderr, "%s\n", command_sanitise(text));
         free(text);
     }
     free(all);
@@ -199,12 +199,12 @@ keep_loader(const struct generate *g, struct job_reference *r, struct job_refere
 
 // Another picture for a reference that the instruction has; it keeps its place among them.
 static bool
-exchange_reference(const struct generate *g, struct job *j, const char *text, struct err *err)
+replace_reference(const struct generate *g, struct job *j, const char *text, struct err *err)
 {
     int marker = 0;
     const char *rest = NULL;
     struct job one = JOB_EMPTY;
-    bool ok = numbered(text, "--ref", &marker, &rest, err) && add_reference(&one, text, err);
+    bool ok = parse_numbered(text, "--ref", &marker, &rest, err) && add_reference(&one, text, err);
     struct job_reference *old = ok ? job_find(j, marker) : NULL, taken;
     if (ok && !old)
         ok = err_set(err, ERR_INPUT, "%s has no reference %d", g->source, marker);
@@ -230,7 +230,7 @@ generate_picture(const struct generate *g, struct job *j, struct err *err)
                            g->source, g->sets.items[0]);
         bool ok = true;
         for (int i = 0; ok && i < g->refs.count; i++)
-            ok = exchange_reference(g, j, g->refs.items[i], err);
+            ok = replace_reference(g, j, g->refs.items[i], err);
         return ok;
     }
     if (own.code != ERR_NONE)

@@ -147,12 +147,12 @@ static int
 run(const struct command_line *line, bool away)
 {
     const struct command *c = command_of(line);
-    bool here = !away || !c->computes || (c->together && !line->host && launched_together());
+    bool here = !away || !c->computes || (c->together && !line->host && launched_by_mpi());
     if (here && c->computes)
         command_will_compute();
     if (c != &command_program) // the UI's screen is curses'
-        command_open_doors();
-    return here ? c->run(line) : through(line);
+        command_filter_output();
+    return here ? c->run(line) : through_run(line);
 }
 
 static int

@@ -43,7 +43,7 @@ command_tables(const struct command *command, bool away,
 }
 
 static char
-dashed(char c)
+normalise_dash(char c)
 {
     return c == '_' ? '-' : c;
 }
@@ -55,36 +55,37 @@ option_text(const struct option *o, char out[40])
     out[n++] = '-';
     out[n++] = '-';
     for (const char *c = o->name; *c && n < 39; c++)
-        out[n++] = dashed(*c);
+        out[n++] = normalise_dash(*c);
     out[n] = 0;
     return out;
 }
 
-// How many letters of `name` an option's name begins with; all of them: `whole`.
+// How many letters of `name` an option's name begins with; all of them: `complete`.
 static bool
-begins(const struct option *o, const char *name, size_t length, bool *whole)
+has_prefix(const struct option *o, const char *name, size_t length, bool *complete)
 {
     size_t i = 0;
-    while (i < length && o->name[i] && dashed(o->name[i]) == dashed(name[i]))
+    while (i < length && o->name[i] && normalise_dash(o->name[i]) == normalise_dash(name[i]))
         i++;
-    *whole = i == length && !o->name[i];
+    *complete = i == length && !o->name[i];
     return i == length;
 }
 
 // Whether a command, or one below it, has an option of that name; the command that has it.
 static const struct command *
-who_has(const struct command *command, const char *name, size_t length, const struct option **found)
+find_option(const struct command *command, const char *name, size_t length,
+            const struct option **found)
 {
     const struct option *tables[OPTIONS_TABLES_MAX];
     bool whole;
     for (int t = 0, n = command_tables(command, true, tables); t < n; t++)
         for (const struct option *o = tables[t]; o->name; o++)
-            if (begins(o, name, length, &whole) && whole) {
+            if (has_prefix(o, name, length, &whole) && whole) {
                 *found = o;
                 return command;
             }
     for (int i = 0; command->commands && command->commands[i]; i++) {
-        const struct command *below = who_has(command->commands[i], name, length, found);
+        const struct command *below = find_option(command->commands[i], name, length, found);
         if (below)
             return below;
     }
@@ -100,7 +101,7 @@ struct reader {
     char **argv;
     int names[COMMAND_DEPTH_MAX]; // where in argv the names of commands are
     int at;                       // the next word to be read
-    int given_room;
+    int given_capacity;
 };
 
 const struct command *
@@ -123,7 +124,7 @@ command_name(const struct command_line *line, int depth)
 
 // The error with "(see: limn models --help)" behind it.
 static bool
-fault(const struct reader *r, struct err *err, const char *text)
+usage_error(const struct reader *r, struct err *err, const char *text)
 {
     char *name = command_name(r->line, -1);
     err_set(err, ERR_INPUT, "%s (see: %s --help)", text, name);
@@ -139,11 +140,11 @@ is_option(const char *word)
 
 // Whether the value of an option is the word behind it; of one that is not known it is not.
 static bool
-takes_next(const struct command *command, const char *word)
+takes_value(const struct command *command, const char *word)
 {
     const struct option *o = NULL;
     if (word[1] == '-')
-        return !strchr(word, '=') && who_has(command, word + 2, strlen(word + 2), &o) &&
+        return !strchr(word, '=') && find_option(command, word + 2, strlen(word + 2), &o) &&
                o->argument;
     if (word[2])
         return false;
@@ -151,7 +152,7 @@ takes_next(const struct command *command, const char *word)
         if (k->letter == word[1])
             return k->argument;
     for (int i = 0; command->commands && command->commands[i]; i++)
-        if (takes_next(command->commands[i], word))
+        if (takes_value(command->commands[i], word))
             return true;
     return false;
 }
@@ -165,7 +166,7 @@ first_word(const struct reader *r, const struct command *command, int from)
             return r->argc;
         if (!is_option(r->argv[i]))
             return i;
-        i += takes_next(command, r->argv[i]);
+        i += takes_value(command, r->argv[i]);
     }
     return r->argc;
 }
@@ -186,12 +187,12 @@ unknown_command(const struct reader *r, const char *name, struct err *err)
         snprintf(text, sizeof text, "%s has no command '%.40s'", above, name);
     free(above);
     return near ? err_set(err, ERR_INPUT, "%s, did you mean '%s'?", text, near)
-                : fault(r, err, text);
+                : usage_error(r, err, text);
 }
 
 // From the program down to the command that is meant.
 static bool
-descend(struct reader *r, const struct command *program, struct err *err)
+resolve_command(struct reader *r, const struct command *program, struct err *err)
 {
     struct command_line *line = r->line;
     int from = 0;
@@ -204,8 +205,8 @@ descend(struct reader *r, const struct command *program, struct err *err)
                 below = command->commands[i];
         if (at < r->argc && !below)
             return unknown_command(r, r->argv[at], err);
-        if (!below && command->usual && !line->help)
-            below = command->usual;
+        if (!below && command->default_command && !line->help)
+            below = command->default_command;
         if (!below)
             return true;
         if (at < r->argc)
@@ -247,7 +248,7 @@ unknown_option(const struct reader *r, const char *word, struct err *err)
     char *name = mem_strndup(word, (size_t)length);
     const char *near = length > 2 ? suggest(name + 2, names) : NULL;
     const struct command *has =
-        length > 2 ? who_has(r->line->path[0], name + 2, strlen(name + 2), &other) : NULL;
+        length > 2 ? find_option(r->line->path[0], name + 2, strlen(name + 2), &other) : NULL;
     free(name);
     if (near) {
         struct option found = {.name = near};
@@ -262,7 +263,7 @@ unknown_option(const struct reader *r, const char *word, struct err *err)
                  word, has->name);
     else
         snprintf(text, sizeof text, "there is no option %.*s", MIN(length, 40), word);
-    return fault(r, err, text);
+    return usage_error(r, err, text);
 }
 
 // The option of a word "--name", "--name=value"; an index of all_options(), or -1 with the error
@@ -277,7 +278,7 @@ find_long(const struct reader *r, const char *word, struct err *err)
     int found = -1, count = 0;
     bool whole;
     for (int i = 0, n = all_options(r, options, bases); i < n; i++) {
-        if (!begins(options[i], word + 2, length, &whole))
+        if (!has_prefix(options[i], word + 2, length, &whole))
             continue;
         if (whole)
             return i;
@@ -298,15 +299,15 @@ find_long(const struct reader *r, const char *word, struct err *err)
 }
 
 static void
-remember(struct reader *r, const struct option *o, const char *value)
+record_given(struct reader *r, const struct option *o, const char *value)
 {
     struct command_line *line = r->line;
-    ARRAY_PUSH(line->given, line->given_count, r->given_room, ((struct given){o, value}));
+    ARRAY_PUSH(line->given, line->given_count, r->given_capacity, ((struct given){o, value}));
 }
 
 // `value`: what was written behind it in the same word; NULL: nothing.
 static bool
-take(struct reader *r, int index, const char *as, const char *value, struct err *err)
+apply_option(struct reader *r, int index, const char *as, const char *value, struct err *err)
 {
     const struct option *options[OPTIONS_MAX + 1], *o;
     void *bases[OPTIONS_MAX];
@@ -318,20 +319,20 @@ take(struct reader *r, int index, const char *as, const char *value, struct err 
         if (value)
             return err_set(err, ERR_INPUT, "%s takes no value", as);
         *(bool *)at = true;
-        remember(r, o, NULL);
+        record_given(r, o, NULL);
         return true;
     }
     if (!value && r->at < r->argc) {
         value = r->argv[r->at];
         for (int i = 0; value && options[i]; i++) // --model --json: an option, not a model's name
             if (strncmp(value, "--", 2) == 0 &&
-                begins(options[i], value + 2, strlen(value + 2), &whole) && whole)
+                has_prefix(options[i], value + 2, strlen(value + 2), &whole) && whole)
                 value = NULL;
         r->at += value != NULL;
     }
     if (!value)
         return err_set(err, ERR_INPUT, "%s needs a value: %s", as, o->argument);
-    remember(r, o, value);
+    record_given(r, o, value);
     if (o->type.kind == VALUE_WEIGHTS && *(char **)at) {
         struct command_line *line = r->line;
         char *joined = mem_printf("%s %s", *(char **)at, value);
@@ -356,7 +357,7 @@ read_letters(struct reader *r, const char *word, struct err *err)
         if (i == n)
             return unknown_option(r, c == word + 1 ? word : as, err);
         bool rest = options[i]->argument && c[1];
-        if (!take(r, i, as, rest ? c + 1 : NULL, err))
+        if (!apply_option(r, i, as, rest ? c + 1 : NULL, err))
             return false;
         if (rest)
             break;
@@ -375,7 +376,7 @@ read_long(struct reader *r, const char *word, struct err *err)
         return false;
     all_options(r, options, bases);
     const char *equals = strchr(word, '=');
-    return take(r, index, option_text(options[index], as), equals ? equals + 1 : NULL, err);
+    return apply_option(r, index, option_text(options[index], as), equals ? equals + 1 : NULL, err);
 }
 
 static bool
@@ -383,7 +384,7 @@ read_word(struct reader *r, const char *word)
 {
     struct command_line *line = r->line;
     line->words[line->word_count++] = word;
-    remember(r, NULL, word);
+    record_given(r, NULL, word);
     if (command_of(line)->first_word_ends)
         r->ended = true;
     return true;
@@ -400,7 +401,7 @@ is_name_of_command(const struct reader *r, int at)
 
 // How many words these arguments need.
 static int
-needed(const struct argument *a)
+required_count(const struct argument *a)
 {
     int n = 0;
     for (; a->name; a++)
@@ -410,14 +411,14 @@ needed(const struct argument *a)
 
 // No word that names something is empty; a sentence may be.
 static bool
-names_are_given(const struct reader *r, struct err *err)
+check_names(const struct reader *r, struct err *err)
 {
     const struct argument *a = command_of(r->line)->arguments;
     for (int i = 0; a && a->name && i < r->line->word_count; i++) {
         char text[300];
         snprintf(text, sizeof text, "%s is empty: %s", a->name, a->help);
         if (a->complete != COMPLETE_NOTHING && !*r->line->words[i])
-            return fault(r, err, text);
+            return usage_error(r, err, text);
         a += !a->many;
     }
     return true;
@@ -433,25 +434,25 @@ check_words(const struct reader *r, struct err *err)
     int n = 0;
     if (!command->run) {
         snprintf(text, sizeof text, "limn %s needs a command", command->name);
-        return fault(r, err, text);
+        return usage_error(r, err, text);
     }
     for (; a && a->name; a++) {
         if (r->line->word_count > n || a->optional) {
-            n = a->many ? MAX(n + 1, r->line->word_count - needed(a + 1)) : n + 1;
+            n = a->many ? MAX(n + 1, r->line->word_count - required_count(a + 1)) : n + 1;
             continue;
         }
         snprintf(text, sizeof text, "%s is missing: %s", a->name, a->help);
-        return fault(r, err, text);
+        return usage_error(r, err, text);
     }
     if (r->line->word_count <= n)
-        return names_are_given(r, err);
+        return check_names(r, err);
     snprintf(text, sizeof text, "'%.60s' is one argument too many", r->line->words[n]);
-    return fault(r, err, text);
+    return usage_error(r, err, text);
 }
 
 // --help anywhere, also beside what is wrong.
 static bool
-asks_help(const struct reader *r, const struct command *program)
+has_help_option(const struct reader *r, const struct command *program)
 {
     const struct command *first = NULL;
     int word = first_word(r, program, 0);
@@ -488,8 +489,8 @@ command_line_read(struct command_line *line, const struct command *program, bool
     struct reader r = {
         .line = line, .away = away, .argc = argc, .argv = argv, .names = {-1, -1, -1}};
     *line = (struct command_line){.words = mem_zalloc(((size_t)argc + 1) * sizeof *line->words)};
-    line->help = asks_help(&r, program);
-    if (!descend(&r, program, err))
+    line->help = has_help_option(&r, program);
+    if (!resolve_command(&r, program, err))
         return line->help;
     if (line->help)
         return true;

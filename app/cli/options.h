@@ -77,7 +77,7 @@ struct command {
     const struct option *options; // may be NULL
     const struct argument *arguments;
     const struct command *const *commands; // subcommands, NULL at the end; NULL: none
-    const struct command *usual; // the default subcommand; NULL: one must be named
+    const struct command *default_command; // the default subcommand; NULL: one must be named
     size_t size;                 // bytes of its struct of values, which starts zeroed
     const void *initial;         // copied into it instead; may be NULL
     int (*run)(const struct command_line *line); // NULL: it only has subcommands

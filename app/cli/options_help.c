@@ -192,7 +192,8 @@ print_commands(FILE *out, const struct command_line *line)
         const struct command *c = command->commands[i];
         char *words = line->depth > 1 ? command_words(c) : mem_strdup("");
         char *left = mem_printf("  %s%s%s", c->name, *words ? " " : "", words);
-        char *text = mem_printf("%s%s", c->summary, c == command->usual ? " (the default)" : "");
+        char *text =
+            mem_printf("%s%s", c->summary, c == command->default_command ? " (the default)" : "");
         if (!c->hidden)
             print_row(out, left, text);
         free(words);

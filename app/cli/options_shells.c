@@ -184,8 +184,8 @@ bash(const struct command *program, FILE *out)
             free(pattern);
         }
         char *pattern = mem_printf("%s:*", c->name);
-        if (!c->commands || c->usual)
-            bash_command(out, c->commands ? c->usual : c, pattern);
+        if (!c->commands || c->default_command)
+            bash_command(out, c->commands ? c->default_command : c, pattern);
         free(pattern);
     }
     bash_command(out, program, "*");
@@ -299,9 +299,9 @@ zsh(const struct command *program, FILE *out)
             fprintf(out, "    %s) ", c->commands[k]->name);
             zsh_arguments(out, c->commands[k], 2);
         }
-        if (c->usual) {
+        if (c->default_command) {
             fputs("    *) ", out);
-            zsh_arguments(out, c->usual, 1);
+            zsh_arguments(out, c->default_command, 1);
         }
         fputs("    esac ;;\n", out);
     }

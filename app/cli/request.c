@@ -76,8 +76,8 @@ rgb_picture(const struct job_reference *ref, const struct loader_host *loaders, 
 }
 
 static bool
-add_to(struct instruction *n, const struct job_reference *ref, const struct loader_host *loaders,
-       const atomic_int *stop, struct err *err)
+add_reference(struct instruction *n, const struct job_reference *ref,
+              const struct loader_host *loaders, const atomic_int *stop, struct err *err)
 {
     struct image *rgb = rgb_picture(ref, loaders, LIMIT_REFERENCE_SIDE, stop, err);
     if (!rgb)
@@ -97,8 +97,8 @@ take_picture(struct request *r, const struct job_reference *ref, const struct lo
              const atomic_int *stop, struct err *err)
 {
     if (ref->use == JOB_REFERENCE || ref->use == JOB_AWAY)
-        return add_to(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders, stop,
-                      err);
+        return add_reference(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders,
+                             stop, err);
     struct image *image = request_picture(ref, loaders, LIMIT_START_SIDE, stop, err);
     struct image *rgb = image ? image_convert(image, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     bool mask = ref->use == JOB_MASK, clear = rgb && !mask && image->format == IMAGE_RGBA8;

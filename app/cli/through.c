@@ -15,48 +15,49 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-enum { UNSAID_MAX = 64 << 10 };
+enum { HELD_OUTPUT_MAX = 64 << 10 };
 
 // --- what a command is sent with
 
 void
-errand_begin(struct errand *e, const char *host)
+command_request_begin(struct command_request *r, const char *host)
 {
-    *e = (struct errand){.host = host, .words = jv_array(), .about = jv_object()};
+    *r = (struct command_request){.host = host, .words = jv_array(), .about = jv_object()};
 }
 
 void
-errand_finish(struct errand *e)
+command_request_finish(struct command_request *r)
 {
-    for (int i = 0; i < e->file_count; i++) {
-        free(e->files[i].path);
-        free(e->files[i].data);
+    for (int i = 0; i < r->file_count; i++) {
+        free(r->files[i].path);
+        free(r->files[i].data);
     }
-    jv_free(e->words);
-    jv_free(e->about);
-    *e = (struct errand){0};
+    jv_free(r->words);
+    jv_free(r->about);
+    *r = (struct command_request){0};
 }
 
 void
-errand_word(struct errand *e, const char *text)
+command_request_word(struct command_request *r, const char *text)
 {
-    jv_append(e->words, jv_from_string(text));
+    jv_append(r->words, jv_from_string(text));
 }
 
 // A word with a file; its name there ends as it does here, and is unique by its number.
 static bool
-add_file(struct errand *e, const char *before, const struct errand_file *file, struct err *err)
+add_file(struct command_request *r, const char *before, const struct command_request_file *file,
+         struct err *err)
 {
     const char *last = file_basename(file->path);
     size_t length = strlen(last), cut = length > 80 ? length - 80 : 0;
-    if (e->file_count == (int)COUNT_OF(e->files) ||
-        (file->result && e->result_count == LIMIT_ORDER_RESULTS)) {
+    if (r->file_count == (int)COUNT_OF(r->files) ||
+        (file->result && r->result_count == LIMIT_ORDER_RESULTS)) {
         free(file->data);
         return err_set(err, ERR_INPUT, "%s is one file too many: a command takes at most %d",
-                       file->path, file->result ? LIMIT_ORDER_RESULTS : (int)COUNT_OF(e->files));
+                       file->path, file->result ? LIMIT_ORDER_RESULTS : (int)COUNT_OF(r->files));
     }
     struct jv *word = jv_object();
-    char *name = mem_printf("%d-%s", e->file_count, last + cut);
+    char *name = mem_printf("%d-%s", r->file_count, last + cut);
     for (char *c = name; *c; c++) // it becomes part of words that other readers take apart
         if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.", *c))
             *c = '_';
@@ -64,32 +65,33 @@ add_file(struct errand *e, const char *before, const struct errand_file *file, s
     jv_set(word, "name", jv_from_string(name));
     if (!file->result)
         jv_set(word, "hash", jv_from_string(file->hash));
-    jv_append(e->words, word);
-    e->files[e->file_count] = *file;
-    e->files[e->file_count++].path = mem_strdup(file->path);
-    e->result_count += file->result;
+    jv_append(r->words, word);
+    r->files[r->file_count] = *file;
+    r->files[r->file_count++].path = mem_strdup(file->path);
+    r->result_count += file->result;
     free(name);
     return true;
 }
 
 bool
-errand_send(struct errand *e, const char *before, const char *path, struct err *err)
+command_request_send_file(struct command_request *r, const char *before, const char *path,
+                          struct err *err)
 {
-    struct errand_file file = {.path = (char *)(uintptr_t)path};
+    struct command_request_file file = {.path = (char *)(uintptr_t)path};
     struct err own = {0};
     file.data = file_read(path, LIMIT_ORDER_FILE_BYTES, &file.size, &own);
     if (!file.data) // a file that is not there is the user's to mend
         return err_set(err, ERR_INPUT, "%s", own.text);
     job_hash(file.data, file.size, file.hash);
-    return add_file(e, before, &file, err);
+    return add_file(r, before, &file, err);
 }
 
 // A file that the command makes, which is fetched.
 static bool
-fetch(struct errand *e, const char *before, const char *path, struct err *err)
+add_result(struct command_request *r, const char *before, const char *path, struct err *err)
 {
-    struct errand_file file = {.path = (char *)(uintptr_t)path, .result = true};
-    return file_out_check(path, err) && add_file(e, before, &file, err);
+    struct command_request_file file = {.path = (char *)(uintptr_t)path, .result = true};
+    return file_out_check(path, err) && add_file(r, before, &file, err);
 }
 
 static void
@@ -101,19 +103,20 @@ add_environment(struct jv *out, const char *const *names)
 }
 
 void
-errand_start(const struct errand *e, struct client *c, const char *id, bool detach)
+command_request_start(const struct command_request *r, struct client *c, const char *id,
+                      bool detach)
 {
     struct jv *environment = jv_object();
-    char here[4096];
-    for (int i = 0; i < e->file_count; i++)
-        if (!e->files[i].result)
-            client_offer_blob(c, e->files[i].data, e->files[i].size, e->files[i].hash);
+    char folder[4096];
+    for (int i = 0; i < r->file_count; i++)
+        if (!r->files[i].result)
+            client_offer_blob(c, r->files[i].data, r->files[i].size, r->files[i].hash);
     add_environment(environment, order_variables);
-    struct client_command command = {.words = e->words, .environment = environment,
-                                     .about = e->about, .where = e->host, .detach = detach};
-    if (!e->host) {
+    struct client_command command = {.words = r->words, .environment = environment,
+                                     .about = r->about, .where = r->host, .detach = detach};
+    if (!r->host) {
         add_environment(environment, order_places);
-        command.folder = getcwd(here, sizeof here) ? here : "/";
+        command.folder = getcwd(folder, sizeof folder) ? folder : "/";
     }
     for (int fd = 1; fd <= 2; fd++)
         command.terminal[fd] = !detach && isatty(fd);
@@ -122,26 +125,26 @@ errand_start(const struct errand *e, struct client *c, const char *id, bool deta
 }
 
 bool
-errand_given(struct errand *e, const struct given *given, struct err *err)
+command_request_given(struct command_request *r, const struct given *given, struct err *err)
 {
     const struct option *o = given->option;
     char name[40], *before;
     bool ok = true;
     if (!o) {
-        errand_word(e, given->value);
+        command_request_word(r, given->value);
         return true;
     }
     option_text(o, name);
     if (strcmp(name, "--host") == 0 || strcmp(name, "--detach") == 0)
         return true;
     before = mem_printf("%s%s", name, given->value ? "=" : "");
-    if (e->host && o->file == OPTION_SENT) {
-        ok = errand_send(e, before, given->value, err);
-    } else if (e->host && o->file == OPTION_FETCHED) {
-        ok = fetch(e, before, given->value, err);
+    if (r->host && o->file == OPTION_SENT) {
+        ok = command_request_send_file(r, before, given->value, err);
+    } else if (r->host && o->file == OPTION_FETCHED) {
+        ok = add_result(r, before, given->value, err);
     } else {
         char *word = mem_printf("%s%s", before, given->value ? given->value : "");
-        errand_word(e, word);
+        command_request_word(r, word);
         free(word);
     }
     free(before);
@@ -150,39 +153,40 @@ errand_given(struct errand *e, const struct given *given, struct err *err)
 
 // Options, and then words behind --, so that one may begin with a dash.
 static bool
-add_line(struct errand *e, const struct command_line *line, struct err *err)
+add_command_line(struct command_request *r, const struct command_line *line, struct err *err)
 {
     bool ok = true;
     for (int words = 0; words < 2; words++) {
         if (words && line->word_count)
-            errand_word(e, "--");
+            command_request_word(r, "--");
         for (int i = 0; ok && i < line->given_count; i++)
             if (words == !line->given[i].option)
-                ok = errand_given(e, &line->given[i], err);
+                ok = command_request_given(r, &line->given[i], err);
     }
     return ok;
 }
 
 bool
-errand_from(struct errand *e, const struct command_line *line, struct err *err)
+command_request_from(struct command_request *r, const struct command_line *line, struct err *err)
 {
     for (int i = 1; i < line->depth; i++)
-        errand_word(e, line->path[i]->name);
+        command_request_word(r, line->path[i]->name);
     bool train = strcmp(line->path[1]->name, "train") == 0;
-    return train && (e->host || line->detach) ? train_errand(e, line, err) : add_line(e, line, err);
+    return train && (r->host || line->detach) ? train_request(r, line, err)
+                                              : add_command_line(r, line, err);
 }
 
 // --- running
 
 struct running {
     struct client *client;
-    const struct errand *errand; // NULL: one that is followed
+    const struct command_request *command_request; // NULL: one that is followed
     const char *id, *command, *host;
     bool ended, begun;
     int code;
     bool quiet;      // what it says is only shown if it fails
-    char *unsaid;
-    size_t unsaid_size;
+    char *held_output;
+    size_t held_size;
 };
 
 // The first two are passed on, as the command itself would take them; the third ends this process.
@@ -212,8 +216,8 @@ write_all(int fd, const char *bytes, size_t size)
         command_output_lost(errno);
 }
 
-// To a terminal through the door (command_open_doors()): progress may move along the line and clear
-// it, and nothing else. A file gets every byte.
+// To a terminal through the filter (command_filter_output()): progress may move along the line and
+// clear it, and nothing else. A file gets every byte.
 static void
 show(int fd, const char *bytes, size_t size)
 {
@@ -230,11 +234,11 @@ static void
 on_output(struct running *r, const struct client_event *e)
 {
     int fd = jv_integer(jv_get(e->data, "stream"), 1) == 2 ? STDERR_FILENO : STDOUT_FILENO;
-    if (r->quiet && r->unsaid_size + e->png_size <= UNSAID_MAX) {
-        r->unsaid = mem_realloc(r->unsaid, r->unsaid_size + e->png_size);
+    if (r->quiet && r->held_size + e->png_size <= HELD_OUTPUT_MAX) {
+        r->held_output = mem_realloc(r->held_output, r->held_size + e->png_size);
         if (e->png_size)
-            memcpy(r->unsaid + r->unsaid_size, e->png, e->png_size);
-        r->unsaid_size += e->png_size;
+            memcpy(r->held_output + r->held_size, e->png, e->png_size);
+        r->held_size += e->png_size;
     } else if (!r->quiet) {
         show(fd, (const char *)e->png, e->png_size);
     }
@@ -244,8 +248,8 @@ static bool
 on_file(const struct running *r, const struct client_event *e, struct err *err)
 {
     int index = 0;
-    for (int i = 0; r->errand && i < r->errand->file_count; i++) {
-        const struct errand_file *f = &r->errand->files[i];
+    for (int i = 0; r->command_request && i < r->command_request->file_count; i++) {
+        const struct command_request_file *f = &r->command_request->files[i];
         if (f->result && index++ == e->index)
             return file_write(f->path, e->png, e->png_size, err);
     }
@@ -315,9 +319,9 @@ pause_both(const struct running *r)
     }
 }
 
-// `leave`: an interrupt ends the looking, not the command.
+// `detach_on_interrupt`: an interrupt ends the looking, not the command.
 static bool
-follow(struct running *r, bool leave, struct err *err)
+follow(struct running *r, bool detach_on_interrupt, struct err *err)
 {
     struct sigaction interrupt = {.sa_handler = on_interrupt};
     int passed = 0;
@@ -325,14 +329,14 @@ follow(struct running *r, bool leave, struct err *err)
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
     struct sigaction stop = {.sa_handler = on_stop};
-    if (!leave)
+    if (!detach_on_interrupt)
         sigaction(SIGTSTP, &stop, NULL);
     while (ok && !r->ended) {
         if (stop_asked)
             pause_both(r);
         int asked = atomic_load(&command_interrupted);
-        if (asked && (leave || !client_ready(r->client))) {
-            r->code = leave ? 0 : 130;
+        if (asked && (detach_on_interrupt || !client_ready(r->client))) {
+            r->code = detach_on_interrupt ? 0 : 130;
             return err_set(err, ERR_CANCELLED, "stopped");
         }
         for (; passed < asked; passed++)
@@ -358,26 +362,26 @@ through_follow(struct client *c, const char *host, const char *id, struct err *e
 
 // Its sentence is in what it said, unless there was no room for that.
 static bool
-says_why(const struct running *r)
+has_error_line(const struct running *r)
 {
-    return r->unsaid_size && memmem(r->unsaid, r->unsaid_size, "limn: ", 6);
+    return r->held_size && memmem(r->held_output, r->held_size, "limn: ", 6);
 }
 
 // Begins it and leaves it alone. One that ends at once, for want of a pack or a device, is seen to
 // do so: it is watched until a moment after its first words, which come when it trains, or say why
 // not.
 static bool
-send_off(struct running *r, struct err *err)
+start_detached(struct running *r, struct err *err)
 {
-    enum { GLANCES = 8, GLANCES_MAX = 150, GLANCE_MS = 200 };
+    enum { POLLS = 8, POLLS_MAX = 150, POLL_MS = 200 };
     bool ok = true, looks = false;
     r->quiet = true;
-    for (int i = 0, all = 0; ok && !r->ended && i < GLANCES && all < GLANCES_MAX;
-         i += r->unsaid_size > 0, all += r->begun) {
+    for (int i = 0, all = 0; ok && !r->ended && i < POLLS && all < POLLS_MAX;
+         i += r->held_size > 0, all += r->begun) {
         struct client_event e;
         if (atomic_load(&command_interrupted))
             return err_set(err, ERR_CANCELLED, "stopped");
-        client_wait(r->client, GLANCE_MS);
+        client_wait(r->client, POLL_MS);
         while (ok && !r->ended && client_next(r->client, &e)) {
             ok = on_event(r, &e, err);
             client_event_free(&e);
@@ -387,13 +391,13 @@ send_off(struct running *r, struct err *err)
             client_follow(r->client, r->id);
         }
     }
-    if (r->ended && r->code && !says_why(r))
+    if (r->ended && r->code && !has_error_line(r))
         ok = err_set(err, ERR_DEVICE,
                      "it ended with exit code %d, and its message could not be kept "
                      "(is the disk full?)",
                      r->code);
     if (r->ended)
-        show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->unsaid, r->unsaid_size);
+        show(r->code ? STDERR_FILENO : STDOUT_FILENO, r->held_output, r->held_size);
     if (!ok || r->ended)
         return ok;
     const char *option = r->host ? " --host " : "", *host = r->host ? r->host : "";
@@ -405,9 +409,9 @@ send_off(struct running *r, struct err *err)
 
 // Its last words as an error: what a failed command says is "limn: sentence".
 static bool
-failed_with(const struct running *r, const char *said, struct err *err)
+set_error_from(const struct running *r, const char *output, struct err *err)
 {
-    const char *sentence = strncmp(said, "limn: ", 6) == 0 ? said + 6 : said;
+    const char *sentence = strncmp(output, "limn: ", 6) == 0 ? output + 6 : output;
     return err_set(err,
                    r->code == 2     ? ERR_INPUT
                    : r->code == 130 ? ERR_CANCELLED
@@ -417,51 +421,56 @@ failed_with(const struct running *r, const char *said, struct err *err)
 }
 
 bool
-through_ask(const char *host, const char *const *words, char **said, struct err *err)
+through_capture(const char *host, const char *const *words, char **said, struct err *err)
 {
-    struct errand errand = {0};
+    struct command_request command_request = {0};
     struct job id = JOB_EMPTY;
     job_name(&id);
-    errand_begin(&errand, host);
+    command_request_begin(&command_request, host);
     for (int i = 0; words[i]; i++)
-        errand_word(&errand, words[i]);
+        command_request_word(&command_request, words[i]);
     struct client_params p = {.host = host, .alone = true};
-    struct running r = {.errand = &errand, .id = id.id, .command = words[0], .host = host,
+    struct running r = {.command_request = &command_request,
+                        .id = id.id,
+                        .command = words[0],
+                        .host = host,
                         .quiet = true};
     r.client = client_open(&p, err);
     if (r.client)
-        errand_start(&errand, r.client, id.id, false);
+        command_request_start(&command_request, r.client, id.id, false);
     bool ok = r.client && follow(&r, false, err);
-    *said = mem_strndup(r.unsaid ? r.unsaid : "", r.unsaid_size);
+    *said = mem_strndup(r.held_output ? r.held_output : "", r.held_size);
     if (ok && r.code)
-        ok = failed_with(&r, *said, err);
+        ok = set_error_from(&r, *said, err);
     client_close(r.client);
-    errand_finish(&errand);
-    free(r.unsaid);
+    command_request_finish(&command_request);
+    free(r.held_output);
     return ok;
 }
 
 int
-through(const struct command_line *line)
+through_run(const struct command_line *line)
 {
     struct err err = {0};
-    struct errand errand = {0};
+    struct command_request command_request = {0};
     struct job id = JOB_EMPTY;
     job_name(&id);
-    errand_begin(&errand, line->host);
-    bool ok = errand_from(&errand, line, &err);
+    command_request_begin(&command_request, line->host);
+    bool ok = command_request_from(&command_request, line, &err);
     struct client_params p = {.host = line->host, .alone = !line->detach};
-    struct running r = {.errand = &errand, .id = id.id, .command = line->path[1]->name,
+    struct running r = {.command_request = &command_request,
+                        .id = id.id,
+                        .command = line->path[1]->name,
                         .host = line->host};
     r.client = ok ? client_open(&p, &err) : NULL;
     if (r.client) {
-        errand_start(&errand, r.client, id.id, line->detach);
-        ok = line->detach ? send_off(&r, &err) : follow(&r, false, &err);
+        command_request_start(&command_request, r.client, id.id, line->detach);
+        ok = line->detach ? start_detached(&r, &err) : follow(&r, false, &err);
     } else {
         ok = false;
     }
     client_close(r.client);
-    errand_finish(&errand);
-    free(r.unsaid);
+    command_request_finish(&command_request);
+    free(r.held_output);
     return ok ? r.code : command_failed(&err);
 }

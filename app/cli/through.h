@@ -11,11 +11,11 @@
 
 // A command on its way to a worker. On this machine its words go as they are; to another machine
 // the contents of small input files go with it, and the files it makes are fetched.
-struct errand {
+struct command_request {
     const char *host; // NULL: this machine
     struct jv *words;
     struct jv *about; // if detached: for the list of jobs (docs/worker.md)
-    struct errand_file {
+    struct command_request_file {
         char *path; // as named here
         bool result;
         void *data; // if it is sent
@@ -25,33 +25,36 @@ struct errand {
     int file_count, result_count;
 };
 
-void errand_begin(struct errand *e, const char *host);
-void errand_finish(struct errand *e);
-void errand_word(struct errand *e, const char *text);
+void command_request_begin(struct command_request *e, const char *host);
+void command_request_finish(struct command_request *e);
+void command_request_word(struct command_request *e, const char *text);
 // The argument `before` ("tasks=", "") and the name of a file here, whose content is sent along.
 // ERR_INPUT names it.
-bool errand_send(struct errand *e, const char *before, const char *path, struct err *err);
-// Sends the message `command` under that id. The client copies what it needs, so the errand may be
+bool command_request_send_file(struct command_request *e, const char *before, const char *path,
+                               struct err *err);
+// Sends the message `command` under that id. The client copies what it needs, so the request may be
 // finished.
-void errand_start(const struct errand *e, struct client *c, const char *id, bool detach);
+void command_request_start(const struct command_request *e, struct client *c, const char *id,
+                           bool detach);
 
 // Adds an option with its value, or an argument, as given on a command line. Where the command runs
 // on another machine, files are sent or fetched as the option's table says. --host and --detach are
 // left out.
-bool errand_given(struct errand *e, const struct given *given, struct err *err);
+bool command_request_given(struct command_request *e, const struct given *given, struct err *err);
 
-// Fills an errand from a command line and checks what can be checked here. Commands whose words
-// name files in their own syntax have a function of their own.
-bool errand_from(struct errand *e, const struct command_line *line, struct err *err);
-// limn train's (train_errand.c).
-bool train_errand(struct errand *e, const struct command_line *line, struct err *err);
+// Fills an command_request from a command line and checks what can be checked here. Commands whose
+// words name files in their own syntax have a function of their own.
+bool command_request_from(struct command_request *e, const struct command_line *line,
+                          struct err *err);
+// limn train's (train_request.c).
+bool train_request(struct command_request *e, const struct command_line *line, struct err *err);
 
 // Runs a command for its standard output: *said, freed with free(). Words as on a command line,
 // NULL at the end. If it fails, err has its message.
-bool through_ask(const char *host, const char *const *words, char **said, struct err *err);
+bool through_capture(const char *host, const char *const *words, char **said, struct err *err);
 
 // Runs a command through a worker; returns its exit code.
-int through(const struct command_line *line);
+int through_run(const struct command_line *line);
 // Shows the output of a detached command, from its beginning until it ends; returns its exit code.
 // An interrupt detaches again and returns 0.
 int through_follow(struct client *c, const char *host, const char *id, struct err *err);

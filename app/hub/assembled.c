@@ -24,16 +24,16 @@
 static bool
 link_to(const char *folder, const char *name, const char *target, struct err *err)
 {
-    char *path = file_join(folder, name), *fresh = mem_printf("%s.%ld", path, (long)getpid());
-    char has[4096];
-    ssize_t n = readlink(path, has, sizeof has);
-    bool same = n >= 0 && (size_t)n == strlen(target) && memcmp(has, target, (size_t)n) == 0;
-    bool ok = same || (symlink(target, fresh) == 0 && rename(fresh, path) == 0);
+    char *path = file_join(folder, name), *temporary = mem_printf("%s.%ld", path, (long)getpid());
+    char current[4096];
+    ssize_t n = readlink(path, current, sizeof current);
+    bool same = n >= 0 && (size_t)n == strlen(target) && memcmp(current, target, (size_t)n) == 0;
+    bool ok = same || (symlink(target, temporary) == 0 && rename(temporary, path) == 0);
     if (!ok)
         err_errno(err, ERR_IO, "%s", path);
     if (!same)
-        unlink(fresh);
-    free(fresh);
+        unlink(temporary);
+    free(temporary);
     free(path);
     return ok;
 }
@@ -238,7 +238,7 @@ target_of(const char *path)
 }
 
 static void
-look_for_tokenizer(void *ctx, const char *name, const char *folder, const struct err *why)
+match_tokenizer(void *ctx, const char *name, const char *folder, const struct err *why)
 {
     struct tokenizer_search *s = ctx;
     (void)name, (void)why;
@@ -274,7 +274,7 @@ find_tokenizer(struct assembly *a, struct err *err)
     if (!a->tokenizer)
         a->tokenizer = tokenizer_beside(a);
     if (!a->tokenizer)
-        places_each_model(look_for_tokenizer, &s);
+        places_each_model(match_tokenizer, &s);
     if (s.found)
         a->tokenizer = s.found;
     return a->tokenizer ||
@@ -320,7 +320,7 @@ is_name(const char *name)
 }
 
 static bool
-says_base(const struct assembly *a)
+is_base_name(const struct assembly *a)
 {
     for (int i = 0; i < PARTS_MAX; i++)
         if (a->files[i] && (strcasestr(file_basename(a->files[i]), "base") ||
@@ -341,7 +341,7 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
         ok = assembly_take(&a, files[i], err);
     if (ok && !a.family)
         ok = err_set(err, ERR_INPUT, "the files include no weights");
-    a.distilled = !base && !says_base(&a);
+    a.distilled = !base && !is_base_name(&a);
     ok = ok && check_parts(&a, err) && find_tokenizer(&a, err);
     char *folder = ok ? make_folder(&a, name, err) : NULL;
     char *models = folder && check_weights(folder, &a, err) ? xdg_make(XDG_DATA, "models", err)

@@ -32,7 +32,7 @@ assembly_ends_with(const char *text, const char *ending)
 
 // Files that people have beside the right ones; whatever stands before their tensors' names.
 static const char *
-stranger(const struct safetensors *file)
+unsupported_kind(const struct safetensors *file)
 {
     static const struct {
         const char *tensor, *is;
@@ -100,7 +100,7 @@ is_folder(const char *path)
 
 // What says where a file's weights are: itself, or the index of which it is a shard.
 static char *
-whole_of(const char *path)
+index_of_shard(const char *path)
 {
     const char *of = strstr(file_basename(path), "-of-"), *number = of;
     while (number && number > file_basename(path) && number[-1] != '-')
@@ -169,17 +169,21 @@ take_weights(struct assembly *a, const char *path, struct err *err)
     struct safetensors *file = safetensors_open(path, err);
     if (!file)
         return false;
-    const char *other = stranger(file), *part = NULL;
+    const char *unsupported = unsupported_kind(file), *part = NULL;
     struct jv *config = NULL;
     bool ok = true, found = false;
-    for (const struct net *net = NULL; ok && !other && (net = net_guess(file, net, &config));) {
+    for (const struct net *net = NULL;
+         ok && !unsupported && (net = net_guess(file, net, &config));) {
         found = found || family_with(net, &part);
         ok = take_part(a, path, net, config, err);
     }
     safetensors_close(file);
-    return ok && (found || err_set(err, ERR_INPUT, "%s is %s, which is not part of any model that "
-                                   "limn knows", path,
-                                   other ? other : "a file of weights of an unknown kind"));
+    return ok &&
+           (found ||
+            err_set(err, ERR_INPUT,
+                    "%s is %s, which is not part of any model that "
+                    "limn knows",
+                    path, unsupported ? unsupported : "a file of weights of an unknown kind"));
 }
 
 static bool
@@ -223,7 +227,7 @@ take_folder(struct assembly *a, const char *folder, struct err *err)
 bool
 assembly_take(struct assembly *a, const char *given, struct err *err)
 {
-    char *path = assembly_absolute(given, err), *whole = path ? whole_of(path) : NULL;
+    char *path = assembly_absolute(given, err), *whole = path ? index_of_shard(path) : NULL;
     bool ok = path && (is_folder(path)      ? take_folder(a, path, err)
                        : is_tokenizer(path) ? take_tokenizer(a, path, err)
                                             : take_weights(a, whole, err));

@@ -16,87 +16,87 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
-enum { TRIES = 5, PIECE = 1 << 20, WAIT_MOST = 60 };
+enum { TRIES = 5, CHUNK = 1 << 20, WAIT_MAX = 60 };
 
-// A file on its way.
-struct coming {
+// A file being downloaded.
+struct download {
     struct get *g;
     char *path, *partial;
     int fd;
-    int64_t have, size; // size: -1: not known
+    int64_t received, size; // size: -1: not known
     char digest[DIGEST_TEXT];
-    struct digest *sum; // of what is there
+    struct digest *hash; // of what is there
 };
 
-// --- Sums
+// --- Hashes
 
 static enum digest_kind
-kind_of(const struct coming *c)
+kind_of(const struct download *d)
 {
-    return strlen(c->digest) == 40 ? DIGEST_SHA1 : DIGEST_SHA256;
+    return strlen(d->digest) == 40 ? DIGEST_SHA1 : DIGEST_SHA256;
 }
 
 // Git's sum of a blob is that of "blob SIZE\0" and its bytes.
 static void
-begin_sum(struct coming *c)
+begin_hash(struct download *d)
 {
-    if (c->sum)
-        digest_end(c->sum, NULL);
-    c->sum = digest_begin(kind_of(c));
-    if (kind_of(c) == DIGEST_SHA1) {
+    if (d->hash)
+        digest_end(d->hash, NULL);
+    d->hash = digest_begin(kind_of(d));
+    if (kind_of(d) == DIGEST_SHA1) {
         char head[40];
-        int n = snprintf(head, sizeof head, "blob %" PRId64, c->size);
-        digest_add(c->sum, head, (size_t)n + 1);
+        int n = snprintf(head, sizeof head, "blob %" PRId64, d->size);
+        digest_add(d->hash, head, (size_t)n + 1);
     }
 }
 
 static bool
-sum_what_is_there(struct coming *c, struct err *err)
+hash_existing(struct download *d, struct err *err)
 {
-    char *piece = mem_alloc(PIECE);
+    char *chunk = mem_alloc(CHUNK);
     int64_t at = 0;
     ssize_t n = 0;
-    begin_sum(c);
-    while (at < c->have && (n = pread(c->fd, piece, PIECE, at)) > 0) {
-        digest_add(c->sum, piece, (size_t)n);
+    begin_hash(d);
+    while (at < d->received && (n = pread(d->fd, chunk, CHUNK, at)) > 0) {
+        digest_add(d->hash, chunk, (size_t)n);
         at += n;
     }
-    free(piece);
-    c->have = at;
-    return n >= 0 || err_errno(err, ERR_IO, "%s", c->partial);
+    free(chunk);
+    d->received = at;
+    return n >= 0 || err_errno(err, ERR_IO, "%s", d->partial);
 }
 
 static bool
-start_again(struct coming *c, struct err *err)
+restart(struct download *d, struct err *err)
 {
-    c->g->done -= c->have;
-    c->have = 0;
-    begin_sum(c);
-    return ftruncate(c->fd, 0) == 0 || err_errno(err, ERR_IO, "%s", c->partial);
+    d->g->done -= d->received;
+    d->received = 0;
+    begin_hash(d);
+    return ftruncate(d->fd, 0) == 0 || err_errno(err, ERR_IO, "%s", d->partial);
 }
 
 // --- Bytes
 
 static bool
-take(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
+receive(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
 {
-    struct coming *c = ctx;
-    if (from != c->have && (from != 0 || !start_again(c, err)))
-        return err_set(err, ERR_IO, "%s: the server sent a different part than requested", c->path);
-    if (c->size >= 0 && (int64_t)size > c->size - c->have)
+    struct download *d = ctx;
+    if (from != d->received && (from != 0 || !restart(d, err)))
+        return err_set(err, ERR_IO, "%s: the server sent a different part than requested", d->path);
+    if (d->size >= 0 && (int64_t)size > d->size - d->received)
         return err_set(err, ERR_IO, "%s: the server sends more than the %" PRId64 " bytes it has",
-                       c->path, c->size);
+                       d->path, d->size);
     for (size_t at = 0; at < size;) {
-        ssize_t n = pwrite(c->fd, (const char *)bytes + at, size - at, c->have + (int64_t)at);
+        ssize_t n = pwrite(d->fd, (const char *)bytes + at, size - at, d->received + (int64_t)at);
         if (n <= 0)
-            return err_errno(err, ERR_IO, "%s", c->partial);
+            return err_errno(err, ERR_IO, "%s", d->partial);
         at += (size_t)n;
     }
-    digest_add(c->sum, bytes, size);
-    c->have += (int64_t)size;
-    c->g->done += (int64_t)size;
-    if (c->g->progress)
-        c->g->progress(c->g->ctx, c->g->done, c->g->total, NULL);
+    digest_add(d->hash, bytes, size);
+    d->received += (int64_t)size;
+    d->g->done += (int64_t)size;
+    if (d->g->progress)
+        d->g->progress(d->g->ctx, d->g->done, d->g->total, NULL);
     return true;
 }
 
@@ -116,29 +116,34 @@ wait_for(struct get *g, int seconds, const char *why)
 
 // The rest of a file, with what passes tried again for as long as it brings something now and then.
 static bool
-bring(struct coming *c, const char *url, struct err *err)
+fetch_remaining(struct download *d, const char *url, struct err *err)
 {
-    struct get *g = c->g;
-    for (int tries = 1; c->size < 0 || c->have < c->size; tries++) {
+    struct get *g = d->g;
+    for (int tries = 1; d->size < 0 || d->received < d->size; tries++) {
         struct http_answer a;
         struct err own = {0};
-        int64_t before = c->have;
-        struct http_request r = {.url = url, .token = g->token, .from = c->have, .take = take,
-                                 .patience = g->patience, .cancel = g->cancel, .ctx = c};
+        int64_t before = d->received;
+        struct http_request r = {.url = url,
+                                 .token = g->token,
+                                 .from = d->received,
+                                 .take = receive,
+                                 .patience = g->patience,
+                                 .cancel = g->cancel,
+                                 .ctx = d};
         bool ok = http_get(&r, &a, &own);
-        if (c->size < 0)
-            c->size = ok && a.size < 0 ? c->have : a.size;
-        if (!*c->digest && *a.sha256)
-            snprintf(c->digest, sizeof c->digest, "%s", a.sha256);
-        if (ok && c->have >= c->size)
+        if (d->size < 0)
+            d->size = ok && a.size < 0 ? d->received : a.size;
+        if (!*d->digest && *a.sha256)
+            snprintf(d->digest, sizeof d->digest, "%s", a.sha256);
+        if (ok && d->received >= d->size)
             return true;
-        if (a.status == 416 && c->have > 0 && c->size < 0)
+        if (a.status == 416 && d->received > 0 && d->size < 0)
             return true; // all of it was there
-        tries = c->have > before ? 1 : tries;
-        if (!(ok || a.passing) || tries >= TRIES)
-            return err_set(err, own.code ? own.code : ERR_IO, "%s%s", own.code ? own.text : c->path,
+        tries = d->received > before ? 1 : tries;
+        if (!(ok || a.transient) || tries >= TRIES)
+            return err_set(err, own.code ? own.code : ERR_IO, "%s%s", own.code ? own.text : d->path,
                            own.code ? "" : ": the server ended the transfer early");
-        int seconds = a.retry_after > 0 ? MIN(a.retry_after, WAIT_MOST) : 1 << (tries - 1);
+        int seconds = a.retry_after > 0 ? MIN(a.retry_after, WAIT_MAX) : 1 << (tries - 1);
         if (!wait_for(g, seconds, own.text))
             return err_set(err, ERR_CANCELLED, "stopped");
     }
@@ -148,97 +153,97 @@ bring(struct coming *c, const char *url, struct err *err)
 // --- A file
 
 static bool
-open_partial(struct coming *c, struct err *err)
+open_partial(struct download *d, struct err *err)
 {
     struct stat st;
-    c->fd = file_open(c->partial, O_RDWR | O_CREAT, err);
-    if (c->fd < 0)
+    d->fd = file_open(d->partial, O_RDWR | O_CREAT, err);
+    if (d->fd < 0)
         return false;
-    c->have = fstat(c->fd, &st) == 0 ? st.st_size : 0;
-    if (c->size >= 0 && c->have > c->size) {
-        c->have = 0;
-        if (ftruncate(c->fd, 0) != 0)
-            return err_errno(err, ERR_IO, "%s", c->partial);
+    d->received = fstat(d->fd, &st) == 0 ? st.st_size : 0;
+    if (d->size >= 0 && d->received > d->size) {
+        d->received = 0;
+        if (ftruncate(d->fd, 0) != 0)
+            return err_errno(err, ERR_IO, "%s", d->partial);
     }
-    return sum_what_is_there(c, err);
+    return hash_existing(d, err);
 }
 
 static bool
-is_right(struct coming *c)
+verify(struct download *d)
 {
     char sum[DIGEST_TEXT];
-    digest_end(c->sum, sum);
-    c->sum = NULL;
-    return !*c->digest || strcmp(sum, c->digest) == 0;
+    digest_end(d->hash, sum);
+    d->hash = NULL;
+    return !*d->digest || strcmp(sum, d->digest) == 0;
 }
 
 // What went on from earlier and is wrong is fetched once from its beginning.
 static bool
-bring_right(struct coming *c, const char *url, struct err *err)
+fetch_verified(struct download *d, const char *url, struct err *err)
 {
-    for (bool resumed = c->have > 0;; resumed = false) {
-        if (!bring(c, url, err))
+    for (bool resumed = d->received > 0;; resumed = false) {
+        if (!fetch_remaining(d, url, err))
             return false;
-        if (is_right(c))
+        if (verify(d))
             return true;
         if (!resumed) {
-            unlink(c->partial);
+            unlink(d->partial);
             return err_set(err, ERR_IO, "%s is not what the hub has (its SHA-%s is wrong), and "
-                                        "was removed", c->path,
-                           kind_of(c) == DIGEST_SHA1 ? "1" : "256");
+                                        "was removed", d->path,
+                           kind_of(d) == DIGEST_SHA1 ? "1" : "256");
         }
-        if (!start_again(c, err))
+        if (!restart(d, err))
             return false;
     }
 }
 
 static bool
-fetch(struct coming *c, const char *url, struct err *err)
+fetch(struct download *d, const char *url, struct err *err)
 {
-    bool ok = open_partial(c, err);
-    c->g->done += ok ? c->have : 0;
-    ok = ok && bring_right(c, url, err);
-    if (ok && fsync(c->fd) != 0)
-        ok = err_errno(err, ERR_IO, "%s", c->partial);
-    if (c->fd >= 0)
-        close(c->fd);
-    if (ok && rename(c->partial, c->path) != 0)
-        ok = err_errno(err, ERR_IO, "%s", c->path);
-    if (c->sum)
-        digest_end(c->sum, NULL);
+    bool ok = open_partial(d, err);
+    d->g->done += ok ? d->received : 0;
+    ok = ok && fetch_verified(d, url, err);
+    if (ok && fsync(d->fd) != 0)
+        ok = err_errno(err, ERR_IO, "%s", d->partial);
+    if (d->fd >= 0)
+        close(d->fd);
+    if (ok && rename(d->partial, d->path) != 0)
+        ok = err_errno(err, ERR_IO, "%s", d->path);
+    if (d->hash)
+        digest_end(d->hash, NULL);
     return ok;
 }
 
-static struct coming
-coming(struct get *g, const char *path, int64_t size, const char *digest)
+static struct download
+download_new(struct get *g, const char *path, int64_t size, const char *digest)
 {
-    struct coming c = {.g = g, .path = file_join(g->folder, path), .fd = -1, .size = size};
-    c.partial = mem_printf("%s.partial", c.path);
-    snprintf(c.digest, sizeof c.digest, "%s", digest ? digest : "");
-    return c;
+    struct download d = {.g = g, .path = file_join(g->folder, path), .fd = -1, .size = size};
+    d.partial = mem_printf("%s.partial", d.path);
+    snprintf(d.digest, sizeof d.digest, "%s", digest ? digest : "");
+    return d;
 }
 
 static void
-finish(struct coming *c)
+download_finish(struct download *d)
 {
-    free(c->path);
-    free(c->partial);
+    free(d->path);
+    free(d->partial);
 }
 
 // --- All files
 
 static int64_t
-size_of(const char *folder, const char *path, const char *ending)
+size_of(const char *folder, const char *path, const char *suffix)
 {
     struct stat st;
-    char *full = mem_printf("%s/%s%s", folder, path, ending);
+    char *full = mem_printf("%s/%s%s", folder, path, suffix);
     int64_t size = stat(full, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : -1;
     free(full);
     return size;
 }
 
 static bool
-is_there(const char *folder, const struct hub_file *f)
+is_complete(const char *folder, const struct hub_file *f)
 {
     return size_of(folder, f->path, "") == f->size;
 }
@@ -250,14 +255,14 @@ get_missing(const char *folder, const struct hub_model *m)
     for (int i = 0; i < m->count; i++) {
         const struct hub_file *f = &m->files[i];
         int64_t part = size_of(folder, f->path, ".partial");
-        if (f->needed && !is_there(folder, f))
+        if (f->needed && !is_complete(folder, f))
             sum += f->size - (part > 0 && part <= f->size ? part : 0);
     }
     return sum;
 }
 
 bool
-get_room(const char *folder, int64_t bytes, int64_t *room, struct err *err)
+get_check_space(const char *folder, int64_t bytes, int64_t *room, struct err *err)
 {
     enum { SPARE = 1 << 20 }; // for folders and names
     struct statvfs st;
@@ -272,19 +277,19 @@ get_room(const char *folder, int64_t bytes, int64_t *room, struct err *err)
 }
 
 static bool
-get_one(struct get *g, const struct hub_model *m, const struct hub_file *f, struct err *err)
+get_hub_file(struct get *g, const struct hub_model *m, const struct hub_file *f, struct err *err)
 {
-    if (is_there(g->folder, f)) {
+    if (is_complete(g->folder, f)) {
         g->done += f->size;
         return true;
     }
-    struct coming c = coming(g, f->path, f->size, f->digest);
-    char *url = hub_url(m, f->path), *folder = mem_strndup(c.path, strlen(c.path));
+    struct download d = download_new(g, f->path, f->size, f->digest);
+    char *url = hub_url(m, f->path), *folder = mem_strndup(d.path, strlen(d.path));
     *strrchr(folder, '/') = 0;
-    bool ok = file_make_folders(folder, err) && fetch(&c, url, err);
+    bool ok = file_make_folders(folder, err) && fetch(&d, url, err);
     free(folder);
     free(url);
-    finish(&c);
+    download_finish(&d);
     return ok;
 }
 
@@ -303,13 +308,13 @@ get_all(struct get *g, const struct hub_model *m, struct err *err)
     for (int last = 0; last < 2; last++)
         for (int i = 0; ok && i < m->count; i++)
             if (m->files[i].needed && is_index(&m->files[i]) == last)
-                ok = get_one(g, m, &m->files[i], err);
+                ok = get_hub_file(g, m, &m->files[i], err);
     return ok;
 }
 
 // A descriptor that holds the folder's lock, -1: another has it.
 static int
-hold(const char *folder, struct err *err)
+lock_folder(const char *folder, struct err *err)
 {
     char *path = file_join(folder, ".limn-get");
     int fd = file_open(path, O_RDWR | O_CREAT, err);
@@ -323,7 +328,7 @@ hold(const char *folder, struct err *err)
 }
 
 static void
-let_go(int fd, const char *folder)
+unlock_folder(int fd, const char *folder)
 {
     char *path = file_join(folder, ".limn-get");
     if (fd >= 0) {
@@ -336,9 +341,9 @@ let_go(int fd, const char *folder)
 bool
 get_model(struct get *g, const struct hub_model *m, struct err *err)
 {
-    int lock = file_make_folders(g->folder, err) ? hold(g->folder, err) : -1;
+    int lock = file_make_folders(g->folder, err) ? lock_folder(g->folder, err) : -1;
     bool ok = lock >= 0 && get_all(g, m, err);
-    let_go(lock, g->folder);
+    unlock_folder(lock, g->folder);
     return ok;
 }
 
@@ -346,7 +351,7 @@ bool
 get_file(struct get *g, const char *url, const char *digest, char **path, struct err *err)
 {
     size_t n = strcspn(url, "?#");
-    char *plain = mem_strndup(url, n), *slash = strrchr(plain, '/');
+    char *path_of_url = mem_strndup(url, n), *slash = strrchr(path_of_url, '/');
     const char *name = slash ? slash + 1 : "";
     bool named = *name && name[0] != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz"
                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
@@ -355,18 +360,18 @@ get_file(struct get *g, const char *url, const char *digest, char **path, struct
     if (!named)
         err_set(err, ERR_INPUT, "%.200s does not end with the name of a file", url);
     else if (file_make_folders(g->folder, err))
-        lock = hold(g->folder, err);
+        lock = lock_folder(g->folder, err);
     bool ok = lock >= 0;
-    struct coming c = coming(g, name, -1, digest);
-    if (ok && file_exists(c.path))
-        ok = err_set(err, ERR_INPUT, "%s already exists", c.path);
+    struct download d = download_new(g, name, -1, digest);
+    if (ok && file_exists(d.path))
+        ok = err_set(err, ERR_INPUT, "%s already exists", d.path);
     g->done = 0;
     g->total = -1;
-    ok = ok && fetch(&c, url, err);
+    ok = ok && fetch(&d, url, err);
     if (ok)
-        *path = mem_strdup(c.path);
-    let_go(lock, g->folder);
-    finish(&c);
-    free(plain);
+        *path = mem_strdup(d.path);
+    unlock_folder(lock, g->folder);
+    download_finish(&d);
+    free(path_of_url);
     return ok;
 }

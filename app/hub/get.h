@@ -21,7 +21,7 @@ struct get {
 // How many bytes are still missing.
 int64_t get_missing(const char *folder, const struct hub_model *m);
 // Whether the folder, which is created, has room for so many bytes. ERR_IO says how many it lacks.
-bool get_room(const char *folder, int64_t bytes, int64_t *room, struct err *err);
+bool get_check_space(const char *folder, int64_t bytes, int64_t *available, struct err *err);
 // Downloads all needed files. ERR_IO while another process is downloading to the same folder.
 bool get_model(struct get *g, const struct hub_model *m, struct err *err);
 // Downloads one file from any address. digest: as in struct hub_file; NULL or "": the one that the

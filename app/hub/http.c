@@ -52,23 +52,23 @@ header_value(const char *line, size_t n, const char *name)
 
 // A place in a file, or its size, as a server says it; -1: it cannot be.
 static int64_t
-possible(int64_t bytes)
+valid_size(int64_t bytes)
 {
     return bytes >= 0 && bytes <= (int64_t)1 << 53 ? bytes : -1;
 }
 
 static void
-keep_range(struct hop *h, const char *text)
+set_range(struct hop *h, const char *text)
 {
     int64_t begins = -1, size = -1;
     sscanf(text, "bytes %" SCNd64 "-%*[0-9]/%" SCNd64, &begins, &size);
-    h->begins = possible(begins);
-    h->answer->size = possible(size);
+    h->begins = valid_size(begins);
+    h->answer->size = valid_size(size);
 }
 
 // The hub names what it links to by its SHA-256, in quotes.
 static void
-keep_sha256(struct http_answer *a, const char *text)
+set_sha256(struct http_answer *a, const char *text)
 {
     const char *hex = text + (*text == '"');
     if (strspn(hex, "0123456789abcdef") == 64)
@@ -82,11 +82,11 @@ on_header(char *line, size_t one, size_t n, void *ctx)
     char *value;
     (void)one;
     if ((value = header_value(line, n, "content-range")))
-        keep_range(h, value);
+        set_range(h, value);
     else if ((value = header_value(line, n, "x-linked-etag")))
-        keep_sha256(h->answer, value);
+        set_sha256(h->answer, value);
     else if ((value = header_value(line, n, "x-linked-size")))
-        h->answer->size = possible(strtoll(value, NULL, 10));
+        h->answer->size = valid_size(strtoll(value, NULL, 10));
     else if ((value = header_value(line, n, "retry-after")))
         h->answer->retry_after = atoi(value);
     free(value);
@@ -158,11 +158,11 @@ static bool
 failed(struct hop *h, CURLcode code, const char *host, struct err *err)
 {
     struct http_answer *a = h->answer;
-    a->passing = code == CURLE_OPERATION_TIMEDOUT || code == CURLE_PARTIAL_FILE ||
-                 code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-                 code == CURLE_GOT_NOTHING || code == CURLE_COULDNT_CONNECT ||
-                 code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_HTTP2 ||
-                 code == CURLE_HTTP2_STREAM;
+    a->transient = code == CURLE_OPERATION_TIMEDOUT || code == CURLE_PARTIAL_FILE ||
+                   code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+                   code == CURLE_GOT_NOTHING || code == CURLE_COULDNT_CONNECT ||
+                   code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_HTTP2 ||
+                   code == CURLE_HTTP2_STREAM;
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return err_set(err, ERR_CANCELLED, "stopped");
     if (h->err.code != ERR_NONE)
@@ -177,7 +177,7 @@ failed(struct hop *h, CURLcode code, const char *host, struct err *err)
 static bool
 refused(struct http_answer *a, const char *host, struct err *err)
 {
-    a->passing = a->status == 408 || a->status == 425 || a->status == 429 || a->status >= 500;
+    a->transient = a->status == 408 || a->status == 425 || a->status == 429 || a->status >= 500;
     return err_set(err, ERR_IO, "%s answers %d%s", host, a->status,
                    a->status == 401 || a->status == 403 ? " (not allowed)"
                    : a->status == 404                   ? " (not found)"
@@ -189,8 +189,8 @@ refused(struct http_answer *a, const char *host, struct err *err)
 
 // One address. *next: where it leads to instead; owned by the caller.
 static bool
-visit(const struct http_request *r, const char *url, const char *token,
-      struct http_answer *answer, char **next, struct err *err)
+request_hop(const struct http_request *r, const char *url, const char *token,
+            struct http_answer *answer, char **next, struct err *err)
 {
     char *host = http_host(url);
     struct hop h = {.r = r, .answer = answer, .curl = curl_easy_init(), .at = -1};
@@ -236,9 +236,9 @@ http_get(const struct http_request *r, struct http_answer *answer, struct err *e
     bool ok = true;
     for (int i = 0; ok && url; i++) {
         char *next = NULL;
-        ok = i <= REDIRECTIONS ||
-             err_set(err, ERR_IO, "%.200s redirects too often", r->url);
-        ok = ok && visit(r, url, same_host(url, r->url) ? r->token : NULL, answer, &next, err);
+        ok = i <= REDIRECTIONS || err_set(err, ERR_IO, "%.200s redirects too often", r->url);
+        ok =
+            ok && request_hop(r, url, same_host(url, r->url) ? r->token : NULL, answer, &next, err);
         free(url);
         url = next;
     }

@@ -23,11 +23,11 @@ struct http_request {
 };
 
 struct http_answer {
-    int status;       // of HTTP; 0: no answer
-    bool passing;     // a temporary failure: the same request may be retried
-    int retry_after;  // seconds that the server asks the client to wait; 0: none
-    int64_t size;     // of the whole file; -1: the server does not say
-    char sha256[65];  // of the whole file; "": the hub does not say
+    int status;      // of HTTP; 0: no answer
+    bool transient;  // a temporary failure: the same request may be retried
+    int retry_after; // seconds that the server asks the client to wait; 0: none
+    int64_t size;    // of the whole file; -1: the server does not say
+    char sha256[65]; // of the whole file; "": the hub does not say
 };
 
 // False if not everything was taken: ERR_IO with the host and its answer; ERR_CANCELLED; or the

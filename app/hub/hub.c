@@ -89,7 +89,7 @@ find_file(const struct hub_model *m, const char *path)
 }
 
 static bool
-need(struct hub_model *m, const char *folder, const char *name)
+mark_needed(struct hub_model *m, const char *folder, const char *name)
 {
     char *path = *folder ? mem_printf("%s/%s", folder, name) : mem_strdup(name);
     struct hub_file *f = find_file(m, path);
@@ -101,7 +101,7 @@ need(struct hub_model *m, const char *folder, const char *name)
 
 // The shards that belong to an index: STEM-00001-of-00004ENDING, STEM.fp16-….
 static void
-need_shards(struct hub_model *m, const char *folder, const char *stem)
+mark_shards(struct hub_model *m, const char *folder, const char *stem)
 {
     size_t n = strlen(folder), k = strlen(stem);
     for (int i = 0; i < m->count; i++) {
@@ -117,7 +117,7 @@ need_shards(struct hub_model *m, const char *folder, const char *stem)
 // One copy of a part's weights: whole or in shards, and of smaller numbers only where there is no
 // other.
 static bool
-need_weights(struct hub_model *m, const char *folder)
+mark_weights(struct hub_model *m, const char *folder)
 {
     static const char *const stems[] = {"diffusion_pytorch_model", "model"};
     static const char *const variants[] = {"", ".bf16", ".fp16"};
@@ -128,10 +128,10 @@ need_weights(struct hub_model *m, const char *folder)
             snprintf(whole, sizeof whole, "%s.safetensors", stem);
             snprintf(index, sizeof index, "%s.safetensors.index.json", stem);
             snprintf(older, sizeof older, "%s.safetensors.index%s.json", stems[s], variants[v]);
-            if (need(m, folder, whole))
+            if (mark_needed(m, folder, whole))
                 return true;
-            if (need(m, folder, index) || need(m, folder, older)) {
-                need_shards(m, folder, stem);
+            if (mark_needed(m, folder, index) || mark_needed(m, folder, older)) {
+                mark_shards(m, folder, stem);
                 return true;
             }
         }
@@ -140,7 +140,7 @@ need_weights(struct hub_model *m, const char *folder)
 
 // What tokenizer.json says, too.
 static bool
-within_whole(const char *name)
+is_in_tokenizer_json(const char *name)
 {
     static const char *const names[] = {"vocab.json", "merges.txt", "added_tokens.json",
                                         "special_tokens_map.json", "chat_template.jinja"};
@@ -151,13 +151,13 @@ within_whole(const char *name)
 }
 
 static void
-need_tokenizer(struct hub_model *m)
+mark_tokenizer(struct hub_model *m)
 {
-    bool whole = need(m, "tokenizer", "tokenizer.json");
+    bool whole = mark_needed(m, "tokenizer", "tokenizer.json");
     const char *name;
     for (int i = 0; (name = tokenizer_file(i)); i++)
-        if (!whole || !within_whole(name))
-            need(m, "tokenizer", name);
+        if (!whole || !is_in_tokenizer_json(name))
+            mark_needed(m, "tokenizer", name);
 }
 
 static bool
@@ -166,16 +166,16 @@ choose(struct hub_model *m, const struct jv *index, struct err *err)
     const struct family *family = family_of(index, m->name, err);
     if (!family)
         return false;
-    need(m, "", "model_index.json");
-    need(m, "scheduler", "scheduler_config.json");
-    need_tokenizer(m);
+    mark_needed(m, "", "model_index.json");
+    mark_needed(m, "scheduler", "scheduler_config.json");
+    mark_tokenizer(m);
     for (const struct family_part *p = family->parts; p->name; p++)
-        if (need(m, p->name, "config.json") && !need_weights(m, p->name))
+        if (mark_needed(m, p->name, "config.json") && !mark_weights(m, p->name))
             return err_set(err, ERR_INPUT, "%s has no weights of its %s as safetensors", m->name,
                            p->name);
-    need(m, "", "README.md"); // its card, which says the licence
-    if (!need(m, "", "LICENSE.md"))
-        need(m, "", "LICENSE");
+    mark_needed(m, "", "README.md"); // its card, which says the licence
+    if (!mark_needed(m, "", "LICENSE.md"))
+        mark_needed(m, "", "LICENSE");
     for (int i = 0; i < m->count; i++)
         m->bytes += m->files[i].needed ? m->files[i].size : 0;
     return true;

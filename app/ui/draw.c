@@ -51,7 +51,7 @@ static wchar_t
 shown(wchar_t c)
 {
     bool unicode = draw_unicode();
-    if (!c || !text_harmless(c))
+    if (!c || !text_printable(c))
         return unicode ? L'\uFFFD' : L'?';
     if (c == 0x2026 && !draw_has_font())
         return L'.';
@@ -83,7 +83,7 @@ add_character(const char **text, const char *end, int room)
     while (p < end && draw_unicode()) {
         wchar_t mark;
         size_t size = text_char(p, &mark);
-        if (size == 0 || !mark || !text_harmless(mark) || wcwidth(mark) != 0)
+        if (size == 0 || !mark || !text_printable(mark) || wcwidth(mark) != 0)
             break;
         if (n < CCHARW_MAX)
             cell[n++] = mark;

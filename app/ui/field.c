@@ -15,7 +15,7 @@ enum { UNDO_MAX = 200, CTRL = 0x1f };
 static int
 char_width(wchar_t c)
 {
-    if (!c || !text_harmless(c))
+    if (!c || !text_printable(c))
         return 1;
     int w = wcwidth(c);
     return w < 0 ? 1 : w;
@@ -146,7 +146,7 @@ field_insert(struct field *f, const char *text)
             clean[n++] = '\n';
         } else if (c == L'\n' || c == L'\t') {
             clean[n++] = ' ';
-        } else if (c && text_harmless(c)) {
+        } else if (c && text_printable(c)) {
             memcpy(clean + n, p, size);
             n += size;
         }
@@ -264,7 +264,7 @@ field_key(struct field *f, wint_t key, bool code)
         return true;
     default: break;
     }
-    if (!text_harmless((wchar_t)key))
+    if (!text_printable((wchar_t)key))
         return false;
     type(f, key);
     return true;

@@ -41,7 +41,7 @@ key_to_name(wint_t key, bool code, char out[KEY_NAME_TEXT])
         snprintf(out, KEY_NAME_TEXT, "F%d", (int)(key - KEY_F0));
     else if (!code && key < 32)
         snprintf(out, KEY_NAME_TEXT, "^%c", (char)(key + 64));
-    else if (!code && text_harmless((wchar_t)key))
+    else if (!code && text_printable((wchar_t)key))
         out[text_put((wchar_t)key, out)] = 0;
 }
 
@@ -71,5 +71,5 @@ key_from_name(const char *name, wint_t *key, bool *code)
     }
     size_t n = text_char(name, &c);
     *key = (wint_t)c;
-    return *name && c && !name[n] && text_harmless(c);
+    return *name && c && !name[n] && text_printable(c);
 }

@@ -18,10 +18,10 @@ begin(struct ui *ui, int argc, char **argv)
 {
     struct training *t = training_of(ui);
     struct err err = {0};
-    struct errand e;
+    struct command_request e;
     struct job id = JOB_EMPTY;
     job_name(&id);
-    errand_begin(&e, ui_host(ui));
+    command_request_begin(&e, ui_host(ui));
     if (!client_ready(ui_client(ui)))
         err_set(&err, ERR_DEVICE, "the worker is not ready yet");
     else if (!t->able)
@@ -32,15 +32,15 @@ begin(struct ui *ui, int argc, char **argv)
     bool ok =
         err.code == ERR_NONE && command_line_read(&line, &command_program, true, argc, argv, &err);
     line.detach = true;
-    if (ok && errand_from(&e, &line, &err)) {
+    if (ok && command_request_from(&e, &line, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
-        errand_start(&e, ui_client(ui), id.id, true);
+        command_request_start(&e, ui_client(ui), id.id, true);
         ui_say(ui, ROLE_STATUS, "starting the training run \u2026");
     } else {
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     }
     command_line_finish(&line);
-    errand_finish(&e);
+    command_request_finish(&e);
 }
 
 // Splits a line into words at spaces, as a shell does; quotes keep words together.

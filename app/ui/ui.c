@@ -470,7 +470,7 @@ ui_run(const struct ui_params *params)
 {
     struct ui *ui = mem_zalloc(sizeof *ui);
     struct err err = {0};
-    threads_take_short_turns();
+    threads_shorten_slice();
     ui->screen.preview = params->plain ? "none" : params->preview;
     draw_plainly(params->plain);
     ui->worker.host = params->host ? mem_strdup(params->host) : NULL;

@@ -68,7 +68,7 @@ static const struct command show = {
     .size = sizeof(struct values), .run = run};
 static const struct command things = {
     .name = "things", .summary = "things",
-    .commands = (const struct command *const[]){&list, &show, NULL}, .usual = &list};
+    .commands = (const struct command *const[]){&list, &show, NULL}, .default_command = &list};
 static const struct command other = {
     .name = "other", .summary = "run another", .options = options, .arguments = run_words,
     .size = sizeof(struct values), .run = run, .first_word_ends = true};

@@ -70,7 +70,7 @@ command_with(uint8_t how)
     if (command_line_read(&line, &command_program, true, argc, argv, &err)) {
         const struct command *c = command_of(&line);
         if (c->computes)
-            through(&line);
+            through_run(&line);
         else
             c->run(&line);
     }

@@ -14,23 +14,23 @@
 
 // A word of --set, as YAML takes it.
 static void
-add_set(struct errand *e, const char *key, const char *value)
+add_set(struct command_request *r, const char *key, const char *value)
 {
     struct jv *quoted = jv_from_string(value);
     char *text = jv_text(quoted, 0), *word = mem_printf("%s=%s", key, text);
-    errand_word(e, "--set");
-    errand_word(e, word);
+    command_request_word(r, "--set");
+    command_request_word(r, word);
     free(word);
     free(text);
     jv_free(quoted);
 }
 
 static bool
-send_set(struct errand *e, const char *key, const char *path, struct err *err)
+send_set(struct command_request *r, const char *key, const char *path, struct err *err)
 {
     char *before = mem_printf("%s=", key);
-    errand_word(e, "--set");
-    bool ok = errand_send(e, before, path, err);
+    command_request_word(r, "--set");
+    bool ok = command_request_send_file(r, before, path, err);
     free(before);
     return ok;
 }
@@ -52,14 +52,15 @@ is_sent(const char *setting)
 
 // The command line as it goes along: of --set not what is sent with the recipe, below.
 static bool
-add_line(struct errand *e, const struct command_line *line, struct err *err)
+add_command_line(struct command_request *r, const struct command_line *line, struct err *err)
 {
     bool ok = true;
     for (int i = 0; ok && i < line->given_count; i++) {
         const struct given *g = &line->given[i];
-        if (g->option && strcmp(g->option->name, "set") == 0 && e->host && is_sent(g->value))
+        if (g->option && strcmp(g->option->name, "set") == 0 && r->host && is_sent(g->value))
             continue;
-        ok = !g->option && e->host ? errand_send(e, "", g->value, err) : errand_given(e, g, err);
+        ok = !g->option && r->host ? command_request_send_file(r, "", g->value, err)
+                                   : command_request_given(r, g, err);
     }
     return ok;
 }
@@ -86,7 +87,7 @@ name_of_model(const char *path)
 // What a recipe names itself is looked at before it goes to another machine. Tasks have been read
 // by now.
 static bool
-is_what_it_says(const char *key, const char *path, struct err *err)
+check_file(const char *key, const char *path, struct err *err)
 {
     if (strcmp(key, "tokenizer") != 0)
         return true;
@@ -96,7 +97,7 @@ is_what_it_says(const char *key, const char *path, struct err *err)
 }
 
 static bool
-add_paths(struct errand *e, const struct train_look *o, struct err *err)
+add_paths(struct command_request *r, const struct train_inspection *o, struct err *err)
 {
     struct jv *recipe = config_read(o->file, err);
     char *folder = file_folder(o->file);
@@ -105,8 +106,8 @@ add_paths(struct errand *e, const struct train_look *o, struct err *err)
         const char *set = jv_string(jv_get(o->settings, sent_keys[i]), NULL);
         const char *path = jv_string(jv_get(recipe, sent_keys[i]), NULL);
         char *full = set ? mem_strdup(set) : path ? file_join(folder, path) : NULL;
-        ok = !full || ((set || is_what_it_says(sent_keys[i], full, err)) &&
-                       send_set(e, sent_keys[i], full, err));
+        ok = !full || ((set || check_file(sent_keys[i], full, err)) &&
+                       send_set(r, sent_keys[i], full, err));
         free(full);
     }
     for (int i = 0; ok && kept_keys[i]; i++) {
@@ -115,7 +116,7 @@ add_paths(struct errand *e, const struct train_look *o, struct err *err)
             continue;
         char *full = file_join(folder, path);
         char *name = strcmp(kept_keys[i], "model") == 0 ? name_of_model(full) : NULL;
-        add_set(e, kept_keys[i], name ? name : path);
+        add_set(r, kept_keys[i], name ? name : path);
         free(name);
         free(full);
     }
@@ -126,7 +127,7 @@ add_paths(struct errand *e, const struct train_look *o, struct err *err)
 
 // Where the other machine will write: as written in the recipe, not beside where it lies here.
 static const char *
-output_of(const struct train_look *o, bool away)
+output_of(const struct train_inspection *o, bool away)
 {
     const char *output = o->recipe.output;
     char *folder = file_folder(o->file);
@@ -137,20 +138,20 @@ output_of(const struct train_look *o, bool away)
 }
 
 bool
-train_errand(struct errand *e, const struct command_line *line, struct err *err)
+train_request(struct command_request *r, const struct command_line *line, struct err *err)
 {
-    struct train_look o;
-    bool ok = train_look(&o, line, err);
+    struct train_inspection o;
+    bool ok = train_inspect(&o, line, err);
     if (ok && line->detach && o.sheet)
         ok = err_set(err, ERR_INPUT,
                      "--sheet and --detach exclude each other: a sheet is drawn at once");
-    ok = ok && add_line(e, line, err) && (!e->host || add_paths(e, &o, err));
+    ok = ok && add_command_line(r, line, err) && (!r->host || add_paths(r, &o, err));
     if (ok) {
-        jv_set(e->about, "output", jv_from_string(output_of(&o, e->host)));
-        jv_set(e->about, "recipe", jv_from_string(file_basename(o.file)));
-        jv_set(e->about, "steps",
+        jv_set(r->about, "output", jv_from_string(output_of(&o, r->host)));
+        jv_set(r->about, "recipe", jv_from_string(file_basename(o.file)));
+        jv_set(r->about, "steps",
                jv_from_integer(o.until ? MIN(o.until, o.recipe.steps) : o.recipe.steps));
     }
-    train_look_finish(&o);
+    train_inspection_finish(&o);
     return ok;
 }

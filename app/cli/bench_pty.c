@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "app/cli/bench_played.h"
+#include "app/cli/bench_pty.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 
 void
-played_put(struct played *s, const char *text)
+pty_write(struct pty_session *s, const char *text)
 {
     for (size_t n = strlen(text); n;) {
         ssize_t done = write(s->fd, text, n);
@@ -30,7 +30,7 @@ played_put(struct played *s, const char *text)
 // A terminal's answers, each once for each question. Questions that come in two pieces are found
 // in the tail, which is searched from a little before the new bytes.
 static void
-answer(struct played *s, size_t from)
+answer_queries(struct pty_session *s, size_t from)
 {
     static const struct {
         const char *question, *answer;
@@ -41,14 +41,14 @@ answer(struct played *s, size_t from)
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         size_t n = strlen(known[i].question), start = from > n - 1 ? from - (n - 1) : 0;
         for (const char *p = s->tail + start;
-             (p = memmem(p, s->held - (size_t)(p - s->tail), known[i].question, n)); p += n)
-            played_put(s, known[i].answer);
+             (p = memmem(p, s->tail_size - (size_t)(p - s->tail), known[i].question, n)); p += n)
+            pty_write(s, known[i].answer);
     }
 }
 
 // All but sixels: from ESC P to the next ESC \.
 static void
-count_text(struct played *s, char c)
+count_text(struct pty_session *s, char c)
 {
     bool began = s->before == '\033' && c == 'P', ended = s->before == '\033' && c == '\\';
     if (!s->sixels)
@@ -60,57 +60,57 @@ count_text(struct played *s, char c)
 }
 
 bool
-played_take(struct played *s, double seconds)
+pty_read(struct pty_session *s, double seconds)
 {
     struct pollfd fd = {.fd = s->fd, .events = POLLIN};
     if (poll(&fd, 1, (int)(seconds * 1e3 + 0.5)) <= 0 || !(fd.revents & POLLIN))
         return false;
     enum { CHUNK = 16384 };
-    if (s->held + CHUNK > PLAYED_TAIL) {
-        memmove(s->tail, s->tail + s->held - 128, 128);
-        s->held = 128;
+    if (s->tail_size + CHUNK > PTY_TAIL) {
+        memmove(s->tail, s->tail + s->tail_size - 128, 128);
+        s->tail_size = 128;
     }
-    ssize_t n = read(s->fd, s->tail + s->held, CHUNK);
+    ssize_t n = read(s->fd, s->tail + s->tail_size, CHUNK);
     if (n <= 0)
         return false;
-    size_t from = s->held;
-    s->held += (size_t)n;
-    s->tail[s->held] = 0;
+    size_t from = s->tail_size;
+    s->tail_size += (size_t)n;
+    s->tail[s->tail_size] = 0;
     s->bytes += (uint64_t)n;
-    for (size_t i = from; i < s->held; i++)
+    for (size_t i = from; i < s->tail_size; i++)
         count_text(s, s->tail[i]);
     s->last = clock_seconds();
-    answer(s, from);
+    answer_queries(s, from);
     return true;
 }
 
 double
-played_wait_for(struct played *s, const char *text, double seconds)
+pty_wait_for(struct pty_session *s, const char *text, double seconds)
 {
     double begin = clock_seconds();
-    s->held = 0;
+    s->tail_size = 0;
     while (clock_seconds() < begin + seconds) {
-        if (played_take(s, 0.01) && memmem(s->tail, s->held, text, strlen(text)))
+        if (pty_read(s, 0.01) && memmem(s->tail, s->tail_size, text, strlen(text)))
             return clock_seconds() - begin;
     }
     return -1;
 }
 
 void
-played_settle(struct played *s, double quiet)
+pty_drain(struct pty_session *s, double quiet)
 {
-    while (played_take(s, quiet))
+    while (pty_read(s, quiet))
         ;
 }
 
 bool
-played_start(struct played *s, const char *home, const char *preview, struct err *err)
+pty_start(struct pty_session *s, const char *home, const char *preview, struct err *err)
 {
-    struct winsize size = {.ws_col = PLAYED_COLUMNS,
-                           .ws_row = PLAYED_ROWS,
-                           .ws_xpixel = PLAYED_COLUMNS * PLAYED_CELL_WIDTH,
-                           .ws_ypixel = PLAYED_ROWS * PLAYED_CELL_HEIGHT};
-    *s = (struct played){.fd = -1};
+    struct winsize size = {.ws_col = PTY_COLUMNS,
+                           .ws_row = PTY_ROWS,
+                           .ws_xpixel = PTY_COLUMNS * PTY_CELL_WIDTH,
+                           .ws_ypixel = PTY_ROWS * PTY_CELL_HEIGHT};
+    *s = (struct pty_session){.fd = -1};
     s->pid = forkpty(&s->fd, NULL, NULL, &size);
     if (s->pid < 0)
         return err_errno(err, ERR_IO, "no pseudo-terminal");
@@ -129,17 +129,17 @@ played_start(struct played *s, const char *home, const char *preview, struct err
 }
 
 void
-played_finish(struct played *s)
+pty_finish(struct pty_session *s)
 {
     if (s->pid > 0) {
-        played_put(s, "\033");
-        played_settle(s, 0.2);
-        played_put(s, "q");
-        played_settle(s, 0.2);
-        played_put(s, "s");
+        pty_write(s, "\033");
+        pty_drain(s, 0.2);
+        pty_write(s, "q");
+        pty_drain(s, 0.2);
+        pty_write(s, "s");
         double end = clock_seconds() + 10;
         while (waitpid(s->pid, NULL, WNOHANG) == 0) {
-            played_take(s, 0.05);
+            pty_read(s, 0.05);
             if (clock_seconds() > end) {
                 kill(s->pid, SIGKILL);
                 waitpid(s->pid, NULL, 0);
