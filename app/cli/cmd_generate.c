@@ -111,8 +111,8 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
         job_copy(&item->job, &sheet->cells[i].job);
         item->label = mem_strdup(sheet->cells[i].label);
         override_cell(&item->job, &g->given, swept_in_sheet, sheet);
-        job_settle(&item->job);
-        ok = job_check_whole(&item->job, err) && retrieve_here(g, &item->job, err) &&
+        job_resolve(&item->job);
+        ok = job_check_complete(&item->job, err) && retrieve_here(g, &item->job, err) &&
              job_read(&item->job, err);
     }
     return ok;
@@ -141,9 +141,9 @@ make_items(const struct generate *g, struct template *t, const struct job *base,
             if (cells && item->job.seed < 0)
                 item->job.seed = seed;
             item->job.id[0] = 0;
-            job_settle(&item->job);
+            job_resolve(&item->job);
             seed = cells && seed < 0 ? item->job.seed : seed;
-            ok = job_check_whole(&item->job, err) && retrieve_here(g, &item->job, err) &&
+            ok = job_check_complete(&item->job, err) && retrieve_here(g, &item->job, err) &&
                  job_read(&item->job, err);
         }
     }
@@ -184,8 +184,8 @@ static bool
 resolve_sweep(struct drawings *d, const struct generate *g, struct err *err)
 {
     return d->is_sheet || (read_sweep(g, d->template, &d->sweep, err) &&
-                           (!g->lots || sweep_draw_lots(&d->sweep, g->lots, MAX(g->given.seed, 0),
-                                                        err)) &&
+                           (!g->lots || sweep_sample(&d->sweep, g->lots, MAX(g->given.seed, 0),
+                                                     err)) &&
                            sweep_fits(&d->sweep, err));
 }
 

@@ -147,9 +147,9 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
          *splits_path = file_join(folder, "splits.json");
     size_t size = 0;
     char *text = file_read(catalogue, LIMIT_CATALOGUE_BYTES, &size, err);
-    struct jv *said = text ? jv_read(splits_path, err) : NULL;
-    struct splits splits = read_splits(said);
-    bool ok = said != NULL;
+    struct jv *splits_json = text ? jv_read(splits_path, err) : NULL;
+    struct splits splits = read_splits(splits_json);
+    bool ok = splits_json != NULL;
     s->licence = beneath_read(folder, "LICENSES.md", 1 << 20, NULL, NULL); // NULL: there is none
     s->archives = mem_zalloc(STYLE_MAX * sizeof *s->archives);
     for (char *line = text; ok && *line;) {
@@ -162,7 +162,7 @@ data_source_open_emoji(struct data_source *s, const char *folder, struct err *er
         line += n + (line[n] == '\n');
     }
     free_splits(&splits);
-    jv_free(said);
+    jv_free(splits_json);
     free(text);
     free(catalogue);
     free(splits_path);

@@ -42,7 +42,7 @@ struct listing {
 };
 
 static bool
-leads_out(const struct listing *l, const char *link)
+is_outside(const struct listing *l, const char *link)
 {
     char *real = realpath(link, NULL);
     size_t n = l->real ? strlen(l->real) : 0;
@@ -62,7 +62,7 @@ list_entry(const struct listing *l, char *path, int depth, bool outside, struct 
     struct stat st;
     bool ok = true, there = lstat(path, &st) == 0;
     if (there && S_ISLNK(st.st_mode)) {
-        outside = outside || leads_out(l, path);
+        outside = outside || is_outside(l, path);
         there = stat(path, &st) == 0; // not there: a link to nowhere
     }
     if (there && S_ISREG(st.st_mode) && l->list->count < l->most) {
@@ -202,7 +202,7 @@ read_json(struct data_source *s, struct data_record *r, const struct item *item,
 // Words go into packs and pictures, which people share: those of a folder from elsewhere are not
 // taken through links from files that are not its own.
 static char *
-text_beside(const struct item *item, size_t *size, struct err *own, struct err *err)
+sidecar_text(const struct item *item, size_t *size, struct err *own, struct err *err)
 {
     if (!item->outside)
         return item_text(item, size, err);
@@ -215,12 +215,12 @@ text_beside(const struct item *item, size_t *size, struct err *own, struct err *
 // What a file beside a picture tells of it. Where that is no UTF-8, or wrong JSON, or lies outside,
 // *left_out is true: it costs this picture only, which is counted. False: the file cannot be read.
 static bool
-read_beside(struct data_source *s, struct data_record *r, const struct item *item, bool json,
-            bool *left_out, struct err *err)
+read_sidecar(struct data_source *s, struct data_record *r, const struct item *item, bool json,
+             bool *left_out, struct err *err)
 {
     struct err own = {0};
     size_t size = 0;
-    char *text = text_beside(item, &size, &own, err);
+    char *text = sidecar_text(item, &size, &own, err);
     if (!text && !item->outside)
         return false;
     size_t mark = text ? utf8_mark(text, size) : 0;
@@ -265,7 +265,7 @@ add_record(struct data_source *s, const struct item *items, size_t first, size_t
         bool json = has_suffix(&items[i], json_suffixes);
         if (!json && (r.caption || !has_suffix(&items[i], text_suffixes)))
             continue;
-        ok = read_beside(s, &r, &items[i], json, &left_out, err);
+        ok = read_sidecar(s, &r, &items[i], json, &left_out, err);
     }
     if (ok && !left_out && picture && !r.caption && s->names)
         r.caption = words_of_name(picture);

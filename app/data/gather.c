@@ -10,7 +10,7 @@
 
 // Takes over everything that `from` holds.
 static void
-take(struct data_source *s, struct data_source *from)
+append_source(struct data_source *s, struct data_source *from)
 {
     for (size_t i = 0; i < from->count; i++) {
         struct data_record r = from->records[i];
@@ -38,7 +38,7 @@ take(struct data_source *s, struct data_source *from)
 }
 
 static void
-hold_out_everywhere(struct data_source *s)
+propagate_holdout(struct data_source *s)
 {
     bool *subject = mem_zalloc(s->subject_count + 1), *style = mem_zalloc(s->style_count + 1);
     for (size_t i = 0; i < s->count; i++) {
@@ -70,38 +70,38 @@ data_source_gather(struct data_source *s, const char *const *paths, size_t count
             data_source_close(s);
             return false;
         }
-        take(s, &one);
+        append_source(s, &one);
     }
-    hold_out_everywhere(s);
+    propagate_holdout(s);
     return true;
 }
 
-struct twin {
+struct held_out {
     uint64_t pixels;
     enum pack_split split;
 };
 
 static int
-by_pixels(const void *a, const void *b)
+compare_pixels(const void *a, const void *b)
 {
-    const struct twin *x = a, *y = b;
+    const struct held_out *x = a, *y = b;
     return (x->pixels > y->pixels) - (x->pixels < y->pixels);
 }
 
 void
-data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels)
+data_source_hold_out_duplicates(struct data_source *s, const uint64_t *pixels)
 {
-    struct twin *held = mem_alloc((s->count + 1) * sizeof *held);
+    struct held_out *held = mem_alloc((s->count + 1) * sizeof *held);
     size_t count = 0;
     for (size_t i = 0; i < s->count; i++)
         if (pixels[i] && s->records[i].split != PACK_TRAIN)
-            held[count++] = (struct twin){pixels[i], s->records[i].split};
-    qsort(held, count, sizeof *held, by_pixels);
+            held[count++] = (struct held_out){pixels[i], s->records[i].split};
+    qsort(held, count, sizeof *held, compare_pixels);
     for (size_t i = 0; i < s->count; i++) {
-        struct twin key = {.pixels = pixels[i]};
-        const struct twin *t = pixels[i] && s->records[i].split == PACK_TRAIN
-                                   ? bsearch(&key, held, count, sizeof *held, by_pixels)
-                                   : NULL;
+        struct held_out key = {.pixels = pixels[i]};
+        const struct held_out *t = pixels[i] && s->records[i].split == PACK_TRAIN
+                                       ? bsearch(&key, held, count, sizeof *held, compare_pixels)
+                                       : NULL;
         if (t)
             s->records[i].split = t->split;
     }

@@ -35,14 +35,14 @@ enum record_state { RECORD_NONE = 0, RECORD_USABLE, RECORD_UNREADABLE };
 // What the processes share.
 struct shared {
     atomic_size_t next, done; // records
-    atomic_int failed_taken, unreadable_taken;
+    atomic_int failed_claimed, unreadable_claimed;
     struct err failed;              // of the system: ends the work
     struct err unreadable;          // the first picture left out
     volatile size_t at[WORKER_MAX]; // what each worker is working on; SIZE_MAX: nothing
     volatile uint8_t state[];       // enum record_state, by record
 };
 
-struct maker {
+struct pack_builder {
     const struct data_pack_params *p;
     struct data_source source;
     struct data_roles roles;
@@ -94,42 +94,43 @@ spool_get(int fd, uint8_t *data, size_t size, size_t record, struct err *err)
 
 // The picture as loaders see it: square, at most four times the pack's size, its alpha kept.
 static struct image *
-load(const struct maker *m, const struct data_record *r, struct err *err)
+load_picture(const struct pack_builder *b, const struct data_record *r, struct err *err)
 {
-    const struct look_options want = {.cover = 4 * m->size, .cover_least = m->size};
+    const struct look_options want = {.cover = 4 * b->size, .cover_least = b->size};
     if (r->data)
-        return look_child_decode(m->look_child, r->data, r->size, r->name, &want, err);
+        return look_child_decode(b->look_child, r->data, r->size, r->name, &want, err);
     size_t size;
     char *data = file_read(r->name, LIMIT_PICTURE_BYTES, &size, err);
     struct image *in =
-        data ? look_child_decode(m->look_child, data, size, r->name, &want, err) : NULL;
+        data ? look_child_decode(b->look_child, data, size, r->name, &want, err) : NULL;
     free(data);
     return in;
 }
 
 // Bytes of one picture in spool k.
 static size_t
-spool_bytes(const struct maker *m, int k)
+spool_bytes(const struct pack_builder *b, int k)
 {
-    return m->pixels * (k == SPOOL_ALPHA ? 1 : 3);
+    return b->pixels * (k == SPOOL_ALPHA ? 1 : 3);
 }
 
 // Reduces to the pack's size and writes to spool k. Takes over `in`; NULL is a failure passed on.
 static bool
-store(struct maker *m, int k, struct image *in, size_t record, struct err *err, struct err *io)
+store_picture(struct pack_builder *b, int k, struct image *in, size_t record, struct err *err,
+              struct err *io)
 {
     struct image *small = in;
-    if (in && (in->width != m->size || in->height != m->size)) {
-        small = image_resize(in, m->size, m->size, IMAGE_STRETCH, 0xFFFFFF, err);
+    if (in && (in->width != b->size || in->height != b->size)) {
+        small = image_resize(in, b->size, b->size, IMAGE_STRETCH, 0xFFFFFF, err);
         image_unref(in);
     }
     if (!small)
         return false;
-    size_t all = spool_bytes(m, k), row = all / (size_t)m->size;
+    size_t all = spool_bytes(b, k), row = all / (size_t)b->size;
     uint8_t *bytes = mem_alloc(all);
-    for (int y = 0; y < m->size; y++)
+    for (int y = 0; y < b->size; y++)
         memcpy(bytes + (size_t)y * row, image_row(small, y), row);
-    bool ok = spool_put(m->spool[k], bytes, all, record, io);
+    bool ok = spool_put(b->spool[k], bytes, all, record, io);
     free(bytes);
     image_unref(small);
     return ok;
@@ -137,115 +138,116 @@ store(struct maker *m, int k, struct image *in, size_t record, struct err *err, 
 
 // `err`: this picture cannot be used; `io`: nothing can go on.
 static bool
-make_record(struct maker *m, size_t record, struct err *err, struct err *io)
+make_record(struct pack_builder *b, size_t record, struct err *err, struct err *io)
 {
-    struct image *in = load(m, &m->source.records[record], err);
+    struct image *in = load_picture(b, &b->source.records[record], err);
     bool ok = in != NULL;
-    ok = ok && store(m, SPOOL_PICTURES, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err), record, err,
-                     io);
-    ok = ok && store(m, SPOOL_ALPHA, image_alpha(in, err), record, err, io);
-    for (int k = 0; ok && k < m->roles.count; k++)
-        ok = store(m, SPOOL_ROLES + k, data_roles_run(&m->roles, m->look_child, k, in, record, err),
-                   record, err, io);
+    ok = ok && store_picture(b, SPOOL_PICTURES, image_convert(in, IMAGE_RGB8, 0xFFFFFF, err),
+                             record, err, io);
+    ok = ok && store_picture(b, SPOOL_ALPHA, image_alpha(in, err), record, err, io);
+    for (int k = 0; ok && k < b->roles.count; k++)
+        ok = store_picture(b, SPOOL_ROLES + k,
+                           data_roles_run(&b->roles, b->look_child, k, in, record, err), record,
+                           err, io);
     image_unref(in);
     return ok;
 }
 
 // Takes records until there are no more. Runs in a process of its own.
 _Noreturn static void
-work(struct maker *m, int worker)
+run_worker(struct pack_builder *b, int worker)
 {
-    struct shared *s = m->shared;
+    struct shared *s = b->shared;
     bool stop = false;
     const struct loader_entry *loaders[LIMIT_PACK_ROLES + 1] = {0};
-    for (int k = 0; k < m->roles.count; k++)
-        loaders[k] = m->roles.roles[k].entry;
-    m->look_child = look_child_open(loaders);
-    while (!stop && !(m->p->cancel && atomic_load(m->p->cancel))) {
+    for (int k = 0; k < b->roles.count; k++)
+        loaders[k] = b->roles.roles[k].entry;
+    b->look_child = look_child_open(loaders);
+    while (!stop && !(b->p->cancel && atomic_load(b->p->cancel))) {
         size_t record = atomic_fetch_add(&s->next, 1);
-        if (record >= m->source.count)
+        if (record >= b->source.count)
             break;
         struct err err = {0}, io = {0};
         s->at[worker] = record;
-        bool ok = make_record(m, record, &err, &io);
+        bool ok = make_record(b, record, &err, &io);
         s->at[worker] = SIZE_MAX;
         s->state[record] = ok ? RECORD_USABLE : RECORD_UNREADABLE;
-        if (!ok && io.code == ERR_NONE && !atomic_exchange(&s->unreadable_taken, 1))
+        if (!ok && io.code == ERR_NONE && !atomic_exchange(&s->unreadable_claimed, 1))
             s->unreadable = err;
         stop = io.code != ERR_NONE;
-        if (stop && !atomic_exchange(&s->failed_taken, 1))
+        if (stop && !atomic_exchange(&s->failed_claimed, 1))
             s->failed = io;
         atomic_fetch_add(&s->done, 1);
     }
-    look_child_close(m->look_child);
+    look_child_close(b->look_child);
     _exit(stop);
 }
 
 static bool
-start_worker(struct maker *m, int worker, struct err *err)
+start_worker(struct pack_builder *b, int worker, struct err *err)
 {
     fflush(NULL);
-    m->shared->at[worker] = SIZE_MAX;
+    b->shared->at[worker] = SIZE_MAX;
     pid_t parent = getpid();
-    m->pid[worker] = fork();
-    if (m->pid[worker] < 0)
+    b->pid[worker] = fork();
+    if (b->pid[worker] < 0)
         return err_errno(err, ERR_IO, "cannot start a process");
-    if (m->pid[worker] == 0) {
+    if (b->pid[worker] == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); // what it makes is of no use to anyone else
         if (getppid() != parent)
             _exit(1);
-        work(m, worker);
+        run_worker(b, worker);
     }
     return true;
 }
 
 // A worker is gone. One that crashed leaves its picture out and is replaced.
 static bool
-end_worker(struct maker *m, int worker, int status, struct err *err)
+end_worker(struct pack_builder *b, int worker, int status, struct err *err)
 {
-    struct shared *s = m->shared;
+    struct shared *s = b->shared;
     size_t record = s->at[worker];
-    m->pid[worker] = 0;
+    b->pid[worker] = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (s->failed.code != ERR_NONE)
         return err_set(err, s->failed.code, "%s", s->failed.text);
-    if (record >= m->source.count)
+    if (record >= b->source.count)
         return err_set(err, ERR_IO, "a process that made pictures ended early");
     s->state[record] = RECORD_UNREADABLE;
     atomic_fetch_add(&s->done, 1);
-    if (!atomic_exchange(&s->unreadable_taken, 1))
+    if (!atomic_exchange(&s->unreadable_claimed, 1))
         err_set(&s->unreadable, ERR_INPUT, "%s: its loader or decoder crashed",
-                m->source.records[record].name);
-    return start_worker(m, worker, err);
+                b->source.records[record].name);
+    return start_worker(b, worker, err);
 }
 
 static bool
-make_all(struct maker *m, struct err *err)
+make_all(struct pack_builder *b, struct err *err)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    int want = MIN(m->p->workers > 0 ? m->p->workers : (int)MAX(online, 1), WORKER_MAX);
+    int workers = MIN(b->p->workers > 0 ? b->p->workers : (int)MAX(online, 1), WORKER_MAX);
     bool ok = true;
-    for (int i = 0; ok && i < want; i++)
-        ok = start_worker(m, i, err);
+    for (int i = 0; ok && i < workers; i++)
+        ok = start_worker(b, i, err);
     for (int running = 1; running;) {
         running = 0;
-        for (int i = 0; i < want; i++) {
+        for (int i = 0; i < workers; i++) {
             int status;
-            if (m->pid[i] <= 0)
+            if (b->pid[i] <= 0)
                 continue;
             if (!ok)
-                kill(m->pid[i], SIGTERM);
-            pid_t gone = waitpid(m->pid[i], &status, ok ? WNOHANG : 0);
-            if (gone == m->pid[i] && !ok)
-                m->pid[i] = 0;
-            else if (gone == m->pid[i])
-                ok = end_worker(m, i, status, err) && ok;
-            running += m->pid[i] > 0;
+                kill(b->pid[i], SIGTERM);
+            pid_t gone = waitpid(b->pid[i], &status, ok ? WNOHANG : 0);
+            if (gone == b->pid[i] && !ok)
+                b->pid[i] = 0;
+            else if (gone == b->pid[i])
+                ok = end_worker(b, i, status, err) && ok;
+            running += b->pid[i] > 0;
         }
-        if (m->p->progress && ok)
-            m->p->progress(m->p->ctx, atomic_load(&m->shared->done), m->source.count);
-        if (m->p->cancel && atomic_load(m->p->cancel))
+        if (b->p->progress && ok)
+            b->p->progress(b->p->ctx, atomic_load(&b->shared->done), b->source.count);
+        if (b->p->cancel && atomic_load(b->p->cancel))
             ok = err_set(err, ERR_CANCELLED, "stopped");
         if (running)
             nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -254,15 +256,15 @@ make_all(struct maker *m, struct err *err)
 }
 
 static bool
-share(struct maker *m, struct err *err)
+map_shared(struct pack_builder *b, struct err *err)
 {
-    m->shared_size = sizeof *m->shared + m->source.count;
-    m->shared =
-        mmap(NULL, m->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (m->shared != MAP_FAILED)
+    b->shared_size = sizeof *b->shared + b->source.count;
+    b->shared =
+        mmap(NULL, b->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (b->shared != MAP_FAILED)
         return true;
-    m->shared = NULL;
-    return err_errno(err, ERR_MEMORY, "no shared memory for %zu records", m->source.count);
+    b->shared = NULL;
+    return err_errno(err, ERR_MEMORY, "no shared memory for %zu records", b->source.count);
 }
 
 // FNV-1a over the bytes; never 0.
@@ -276,20 +278,20 @@ digest(const uint8_t *bytes, size_t n)
 }
 
 static bool
-hold_out_twins(struct maker *m, struct err *err)
+hold_out_duplicates(struct pack_builder *b, struct err *err)
 {
-    uint64_t *pixels = mem_zalloc(m->source.count * sizeof *pixels);
-    size_t all = spool_bytes(m, SPOOL_PICTURES);
+    uint64_t *pixels = mem_zalloc(b->source.count * sizeof *pixels);
+    size_t all = spool_bytes(b, SPOOL_PICTURES);
     uint8_t *bytes = mem_alloc(all);
     bool ok = true;
-    for (size_t i = 0; ok && i < m->source.count; i++) {
-        if (m->shared->state[i] != RECORD_USABLE)
+    for (size_t i = 0; ok && i < b->source.count; i++) {
+        if (b->shared->state[i] != RECORD_USABLE)
             continue;
-        ok = spool_get(m->spool[SPOOL_PICTURES], bytes, all, i, err);
+        ok = spool_get(b->spool[SPOOL_PICTURES], bytes, all, i, err);
         pixels[i] = digest(bytes, all);
     }
     if (ok)
-        data_source_hold_out_twins(&m->source, pixels);
+        data_source_hold_out_duplicates(&b->source, pixels);
     free(bytes);
     free(pixels);
     return ok;
@@ -316,20 +318,20 @@ append_text(char **all, size_t *size, const char *text, int64_t *end)
 
 // The name of a picture within what was packed: a folder's place on this machine goes no further.
 static const char *
-name_within(const struct maker *m, const char *name)
+name_within(const struct pack_builder *b, const char *name)
 {
-    for (size_t i = 0; i < m->p->source_count; i++) {
-        size_t n = strlen(m->p->sources[i]);
-        if (strncmp(name, m->p->sources[i], n) == 0 && strspn(name + n, "/"))
+    for (size_t i = 0; i < b->p->source_count; i++) {
+        size_t n = strlen(b->p->sources[i]);
+        if (strncmp(name, b->p->sources[i], n) == 0 && strspn(name + n, "/"))
             return name + n + strspn(name + n, "/");
     }
     return name;
 }
 
 static void
-columns_fill(struct columns *c, const struct maker *m)
+columns_fill(struct columns *c, const struct pack_builder *b)
 {
-    size_t n = m->source.count, caption_size = 0, keywords_size = 0, source_size = 0;
+    size_t n = b->source.count, caption_size = 0, keywords_size = 0, source_size = 0;
     c->subject = mem_zalloc(n * sizeof *c->subject);
     c->style = mem_zalloc(n * sizeof *c->style);
     c->split = mem_zalloc(n);
@@ -337,10 +339,10 @@ columns_fill(struct columns *c, const struct maker *m)
     c->keywords_end = mem_zalloc(n * sizeof *c->keywords_end);
     c->source_end = mem_zalloc(n * sizeof *c->source_end);
     // Subjects are numbered anew, so that those that lost all their pictures leave no hole.
-    int *number = mem_zalloc((m->source.subject_count + 1) * sizeof *number), subjects = 0;
+    int *number = mem_zalloc((b->source.subject_count + 1) * sizeof *number), subjects = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct data_record *r = &m->source.records[i];
-        if (m->shared->state[i] != RECORD_USABLE)
+        const struct data_record *r = &b->source.records[i];
+        if (b->shared->state[i] != RECORD_USABLE)
             continue;
         if (r->subject >= 0 && number[r->subject] == 0)
             number[r->subject] = ++subjects;
@@ -350,7 +352,7 @@ columns_fill(struct columns *c, const struct maker *m)
         c->split[k] = (uint8_t)r->split;
         append_text(&c->caption, &caption_size, r->caption, &c->caption_end[k]);
         append_text(&c->keywords, &keywords_size, r->keywords, &c->keywords_end[k]);
-        char *source = data_source_words(name_within(m, r->name), LIMIT_CAPTION_BYTES);
+        char *source = data_source_words(name_within(b, r->name), LIMIT_CAPTION_BYTES);
         append_text(&c->source, &source_size, source ? source : "", &c->source_end[k]);
         free(source);
     }
@@ -372,14 +374,14 @@ columns_free(struct columns *c)
 }
 
 static bool
-put_spool(const struct maker *m, struct safetensors_writer *w, int k, struct err *err)
+put_spool(const struct pack_builder *b, struct safetensors_writer *w, int k, struct err *err)
 {
-    size_t all = spool_bytes(m, k);
+    size_t all = spool_bytes(b, k);
     uint8_t *bytes = mem_alloc(all);
     bool ok = true;
-    for (size_t i = 0; ok && i < m->source.count; i++)
-        if (m->shared->state[i] == RECORD_USABLE)
-            ok = spool_get(m->spool[k], bytes, all, i, err) &&
+    for (size_t i = 0; ok && i < b->source.count; i++)
+        if (b->shared->state[i] == RECORD_USABLE)
+            ok = spool_get(b->spool[k], bytes, all, i, err) &&
                  safetensors_writer_put(w, bytes, all, err);
     free(bytes);
     return ok;
@@ -397,9 +399,9 @@ style_list(const struct data_source *s)
 }
 
 static bool
-write_pack(const struct maker *m, const struct columns *c, struct err *err)
+write_pack(const struct pack_builder *b, const struct columns *c, struct err *err)
 {
-    int64_t n = (int64_t)c->count, side = m->size;
+    int64_t n = (int64_t)c->count, side = b->size;
     // Wide elements first: all stay aligned.
     struct tensor_view t[COLUMNS + SPOOL_MAX] = {
         {"text.caption.ends", DTYPE_I64, SHAPE(n), c->caption_end, c->count * 8},
@@ -418,33 +420,33 @@ write_pack(const struct maker *m, const struct columns *c, struct err *err)
         {"alpha", DTYPE_U8, SHAPE(n, side, side), NULL, 0},
     };
     const char *metadata[2 * (5 + LIMIT_PACK_ROLES) + 1];
-    char *names[LIMIT_PACK_ROLES], *size = mem_printf("%d", m->size),
-        *styles = style_list(&m->source);
-    const char *licence = m->source.licence ? m->source.licence : "";
+    char *names[LIMIT_PACK_ROLES], *size = mem_printf("%d", b->size),
+        *styles = style_list(&b->source);
+    const char *licence = b->source.licence ? b->source.licence : "";
     const char *fixed[] = {"format", "limn pack 1", "size", size,
                            "styles", styles,        "licence", licence};
     size_t pairs = COUNT_OF(fixed);
     memcpy(metadata, fixed, sizeof fixed);
-    for (int k = 0; k < m->roles.count; k++) {
-        names[k] = mem_printf("role.%s", m->roles.roles[k].entry->loader->name);
+    for (int k = 0; k < b->roles.count; k++) {
+        names[k] = mem_printf("role.%s", b->roles.roles[k].entry->loader->name);
         t[COLUMNS + SPOOL_ROLES + k] =
             (struct tensor_view){names[k], DTYPE_U8, SHAPE(n, side, side, 3), NULL, 0};
         metadata[pairs++] = names[k];
-        metadata[pairs++] = m->roles.roles[k].described;
+        metadata[pairs++] = b->roles.roles[k].described;
     }
     metadata[pairs] = NULL;
     struct safetensors_writer *w = safetensors_writer_open(
-        m->p->out, t, (size_t)(COLUMNS + SPOOL_ROLES + m->roles.count), metadata, err);
+        b->p->out, t, (size_t)(COLUMNS + SPOOL_ROLES + b->roles.count), metadata, err);
     bool ok = w != NULL;
     for (int i = 0; ok && i < COLUMNS; i++)
         ok = safetensors_writer_put(w, t[i].data, t[i].size, err);
-    for (int k = 0; ok && k < SPOOL_ROLES + m->roles.count; k++)
-        ok = put_spool(m, w, k, err);
+    for (int k = 0; ok && k < SPOOL_ROLES + b->roles.count; k++)
+        ok = put_spool(b, w, k, err);
     if (ok)
         ok = safetensors_writer_commit(w, err);
     else
         safetensors_writer_abort(w);
-    for (int k = 0; k < m->roles.count; k++)
+    for (int k = 0; k < b->roles.count; k++)
         free(names[k]);
     free(size);
     free(styles);
@@ -476,7 +478,7 @@ is_of_source(const char *out, const char *source)
 }
 
 static bool
-spares_sources(const struct data_pack_params *p, struct err *err)
+check_output(const struct data_pack_params *p, struct err *err)
 {
     for (size_t i = 0; i < p->source_count; i++)
         if (is_of_source(p->out, p->sources[i]))
@@ -488,41 +490,41 @@ spares_sources(const struct data_pack_params *p, struct err *err)
 bool
 data_pack_make(const struct data_pack_params *p, struct data_pack_report *report, struct err *err)
 {
-    struct maker m = {.p = p, .size = p->size ? p->size : 64};
+    struct pack_builder b = {.p = p, .size = p->size ? p->size : 64};
     struct columns c = {0};
     *report = (struct data_pack_report){0};
-    if (m.size < 8 || m.size > LIMIT_PACK_SIDE)
-        return err_set(err, ERR_INPUT, "size %d is not in 8..%d", m.size, LIMIT_PACK_SIDE);
-    m.pixels = (size_t)m.size * (size_t)m.size;
+    if (b.size < 8 || b.size > LIMIT_PACK_SIDE)
+        return err_set(err, ERR_INPUT, "size %d is not in 8..%d", b.size, LIMIT_PACK_SIDE);
+    b.pixels = (size_t)b.size * (size_t)b.size;
     for (int k = 0; k < SPOOL_MAX; k++)
-        m.spool[k] = -1;
-    bool ok = spares_sources(p, err) && file_out_check(p->out, err) &&
-              data_roles_open(&m.roles, p->roles, err) &&
-              data_source_gather(&m.source, p->sources, p->source_count, p->names, err);
-    for (int k = 0; ok && k < SPOOL_ROLES + m.roles.count; k++)
-        ok = (m.spool[k] = spool_open(p->out, err)) >= 0;
-    ok = ok && share(&m, err) && make_all(&m, err) && data_source_check(&m.source, err) &&
-         hold_out_twins(&m, err);
+        b.spool[k] = -1;
+    bool ok = check_output(p, err) && file_out_check(p->out, err) &&
+              data_roles_open(&b.roles, p->roles, err) &&
+              data_source_gather(&b.source, p->sources, p->source_count, p->names, err);
+    for (int k = 0; ok && k < SPOOL_ROLES + b.roles.count; k++)
+        ok = (b.spool[k] = spool_open(p->out, err)) >= 0;
+    ok = ok && map_shared(&b, err) && make_all(&b, err) && data_source_check(&b.source, err) &&
+         hold_out_duplicates(&b, err);
     if (ok) {
-        report->first_unreadable = m.shared->unreadable;
-        report->without_caption = m.source.without_caption;
-        report->bad_captions = m.source.bad_captions;
-        report->first_bad_caption = m.source.first_bad_caption;
-        columns_fill(&c, &m);
+        report->first_unreadable = b.shared->unreadable;
+        report->without_caption = b.source.without_caption;
+        report->bad_captions = b.source.bad_captions;
+        report->first_bad_caption = b.source.first_bad_caption;
+        columns_fill(&c, &b);
         report->pictures = c.count;
-        report->unreadable = m.source.count - c.count;
+        report->unreadable = b.source.count - c.count;
         if (c.count == 0)
             ok = err_set(err, ERR_INPUT, "%s: no picture of %zu can be used: %s", p->sources[0],
-                         m.source.count, report->first_unreadable.text);
+                         b.source.count, report->first_unreadable.text);
     }
-    ok = ok && write_pack(&m, &c, err);
+    ok = ok && write_pack(&b, &c, err);
     columns_free(&c);
     for (int k = 0; k < SPOOL_MAX; k++)
-        if (m.spool[k] >= 0)
-            close(m.spool[k]);
-    if (m.shared)
-        munmap(m.shared, m.shared_size);
-    data_source_close(&m.source);
-    data_roles_close(&m.roles);
+        if (b.spool[k] >= 0)
+            close(b.spool[k]);
+    if (b.shared)
+        munmap(b.shared, b.shared_size);
+    data_source_close(&b.source);
+    data_roles_close(&b.roles);
     return ok;
 }

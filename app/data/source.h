@@ -53,7 +53,7 @@ bool data_source_gather(struct data_source *s, const char *const *paths, size_t 
                         struct err *err);
 // Training pictures whose pixels equal those of a held-out picture are held out with it: some sets
 // share drawings. pixels[i]: a digest of record i's pixels; 0: record i is not used.
-void data_source_hold_out_twins(struct data_source *s, const uint64_t *pixels);
+void data_source_hold_out_duplicates(struct data_source *s, const uint64_t *pixels);
 void data_source_close(struct data_source *s); // zeroed is fine
 // False with ERR_IO if an archive has been truncated since it was opened: data read from it is not
 // to be trusted.

@@ -224,7 +224,7 @@ eval_is_worse(const struct eval_task *t, enum eval_measure m)
 
 // Up to p->examples of a task's held-out examples, spread evenly over all of them.
 static void
-take_examples(struct evaluation *e, int task)
+select_examples(struct evaluation *e, int task)
 {
     int all = tasks_heldout_of(e->tasks, task, e->p->split, 0, NULL);
     e->count = MIN(all, e->p->examples);
@@ -241,7 +241,7 @@ is_measured(const struct evaluation *e, int task)
 
 // Checks the task's name before anything is loaded.
 static bool
-knows_task(const struct evaluation *e, struct err *err)
+check_task(const struct evaluation *e, struct err *err)
 {
     const char *sep = "";
     char names[400] = "";
@@ -262,7 +262,7 @@ run_tasks(struct evaluation *e, struct pipeline *const pipelines[2], struct eval
     for (int t = 0; ok && t < tasks_count(e->tasks); t++) {
         if (!is_measured(e, t))
             continue;
-        take_examples(e, t);
+        select_examples(e, t);
         for (int k = 0; ok && k < 2 && pipelines[k]; k++)
             ok = draw_all(e, k, pipelines[k], err);
         if (!ok || !e->count)
@@ -313,7 +313,7 @@ open_models(struct evaluation *e, struct pipeline *pipelines[2], struct err *err
 }
 
 static bool
-make_room(struct evaluation *e, struct err *err)
+allocate(struct evaluation *e, struct err *err)
 {
     size_t n = (size_t)e->p->examples;
     e->bytes = 3 * (size_t)pack_size(e->pack) * (size_t)pack_size(e->pack);
@@ -340,11 +340,11 @@ eval_run(const struct eval_params *p, struct eval_report *out, struct err *err)
     *out = (struct eval_report){0};
     bool ok = (e.pack = pack_open(p->pack, err)) &&
               (e.tasks = tasks_create(e.pack, p->tasks, false, err)) &&
-              (!p->only || knows_task(&e, err)) &&
+              (!p->only || check_task(&e, err)) &&
               open_models(&e, pipelines, err) && (e.recogniser = recogniser_make(e.pack, err));
     if (ok) {
         out->tasks = mem_zalloc((size_t)tasks_count(e.tasks) * sizeof *out->tasks);
-        ok = make_room(&e, err) && run_tasks(&e, pipelines, out, err);
+        ok = allocate(&e, err) && run_tasks(&e, pipelines, out, err);
     }
     for (int k = 0; k < 2; k++) {
         pipeline_close(pipelines[k]);

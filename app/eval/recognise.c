@@ -229,7 +229,7 @@ style_features(const uint8_t *rgb, int side, double *out)
 // --- Style --------------------------------------------------------------------------------------
 
 static bool
-trains(const struct pack *p, int record)
+is_training(const struct pack *p, int record)
 {
     return pack_split(p, record) == PACK_TRAIN && pack_style(p, record) >= 0;
 }
@@ -371,7 +371,7 @@ gather_subjects(struct recogniser *r)
 
 // The cosine with a subject's mean, leaving out one of its pictures; < -1: there is no other.
 static double
-likeness(const struct recogniser *r, const float *x, int subject, int without)
+cosine_to_subject(const struct recogniser *r, const float *x, int subject, int without)
 {
     const float *sum = r->sums + (size_t)subject * SUBJECT_FEATURES;
     const float *own = without >= 0 && pack_subject(r->pack, without) == subject
@@ -394,11 +394,11 @@ recognise_rank(const struct recogniser *r, const uint8_t *rgb, int record)
     float x[SUBJECT_FEATURES];
     int subject = pack_subject(r->pack, record), rank = 0;
     whitened(r, rgb, x);
-    double own = subject < 0 ? -2 : likeness(r, x, subject, record);
+    double own = subject < 0 ? -2 : cosine_to_subject(r, x, subject, record);
     if (own < -1)
         return -1;
     for (int s = 0; s < r->subjects; s++)
-        rank += s != subject && likeness(r, x, s, record) > own;
+        rank += s != subject && cosine_to_subject(r, x, s, record) > own;
     return rank;
 }
 
@@ -427,7 +427,7 @@ recogniser_make(const struct pack *pack, struct err *err)
     if (!records)
         return NULL;
     for (int i = 0; i < pack_count(pack); i++)
-        if (trains(pack, i))
+        if (is_training(pack, i))
             records[n++] = i;
     if (n < 2 || styles < 2 || pack_subject_count(pack) < 2 || side % CELLS)
         err_set(err, ERR_INPUT,

@@ -225,11 +225,11 @@ about_text(struct index *x, const char *key)
 }
 
 static int
-about_number(struct index *x, const char *key, int most)
+about_number(struct index *x, const char *key, int max)
 {
     char *text = about_text(x, key), *end = NULL;
     long v = text ? strtol(text, &end, 10) : 0;
-    bool ok = text && end != text && !*end && v >= 1 && v <= most;
+    bool ok = text && end != text && !*end && v >= 1 && v <= max;
     free(text);
     return ok ? (int)v : 0;
 }
@@ -413,7 +413,7 @@ static bool
 read_vectors(struct index *x, struct err *err)
 {
     size_t dimension = (size_t)x->about.dimension, all = (size_t)x->about.pictures * dimension;
-    size_t whole = INDEX_VECTORS_TOGETHER * dimension, at = 0;
+    size_t whole = INDEX_VECTORS_PER_BLOCK * dimension, at = 0;
     x->vectors = mem_try_calloc(all, 1, x->path, err);
     sqlite3_stmt *s = x->vectors ? prepare(x, "SELECT rows FROM vectors ORDER BY id", err) : NULL;
     bool ok = s != NULL, ended = false;

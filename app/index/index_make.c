@@ -29,7 +29,7 @@ struct item {
     bool out;
 };
 
-struct making {
+struct index_build {
     const struct index_make *m;
     struct pack *pack;
     struct device *device;
@@ -43,11 +43,12 @@ struct making {
 };
 
 static bool
-stopped(const struct making *k, const char *what, size_t done, size_t total, struct err *err)
+report_progress(const struct index_build *b, const char *what, size_t done, size_t total,
+                struct err *err)
 {
-    if (k->m->progress)
-        k->m->progress(k->m->ctx, what, done, total);
-    if (k->m->cancel && atomic_load(k->m->cancel))
+    if (b->m->progress)
+        b->m->progress(b->m->ctx, what, done, total);
+    if (b->m->cancel && atomic_load(b->m->cancel))
         return !err_set(err, ERR_CANCELLED, "stopped");
     return false;
 }
@@ -57,29 +58,29 @@ stopped(const struct making *k, const char *what, size_t done, size_t total, str
 static void
 on_packed(void *ctx, size_t done, size_t total)
 {
-    const struct making *k = ctx;
-    if (k->m->progress)
-        k->m->progress(k->m->ctx, "pictures read", done, total);
+    const struct index_build *b = ctx;
+    if (b->m->progress)
+        b->m->progress(b->m->ctx, "pictures read", done, total);
 }
 
 // A folder as a pack that is gone when it is closed.
 static struct pack *
-pack_folder(struct making *k, int side, struct err *err)
+pack_folder(struct index_build *b, int side, struct err *err)
 {
-    char *path = mem_printf("%s.%ld.pack", k->m->out, (long)getpid());
-    const struct data_pack_params p = {.sources = &k->m->source,
+    char *path = mem_printf("%s.%ld.pack", b->m->out, (long)getpid());
+    const struct data_pack_params p = {.sources = &b->m->source,
                                        .source_count = 1,
                                        .out = path,
                                        .size = side,
                                        .roles = "",
                                        .names = true,
                                        .progress = on_packed,
-                                       .ctx = k,
-                                       .cancel = k->m->cancel};
+                                       .ctx = b,
+                                       .cancel = b->m->cancel};
     struct data_pack_report report;
     struct pack *pack = data_pack_make(&p, &report, err) ? pack_open(path, err) : NULL;
-    k->report->unread = report.unreadable + report.bad_captions;
-    k->report->first_unread =
+    b->report->unread = report.unreadable + report.bad_captions;
+    b->report->first_unread =
         report.unreadable ? report.first_unreadable : report.first_bad_caption;
     unlink(path);
     free(path);
@@ -87,35 +88,35 @@ pack_folder(struct making *k, int side, struct err *err)
 }
 
 static bool
-open_all(struct making *k, struct err *err)
+open_all(struct index_build *b, struct err *err)
 {
     // The forks of packing come before the threads of a device.
-    int side = k->m->side ? k->m->side : 64;
+    int side = b->m->side ? b->m->side : 64;
     struct err unread = {0};
-    bool packed = data_is_pack(k->m->source, &unread);
+    bool packed = data_is_pack(b->m->source, &unread);
     if (unread.code != ERR_NONE)
         return err_set(err, unread.code, "%s", unread.text);
-    k->pack = packed ? pack_open(k->m->source, err) : pack_folder(k, side, err);
-    k->device = k->pack ? device_open(k->m->device, err) : NULL;
-    k->pipeline = k->device ? pipeline_open(k->m->model, k->device, DTYPE_F32, err) : NULL;
-    if (!k->pipeline)
+    b->pack = packed ? pack_open(b->m->source, err) : pack_folder(b, side, err);
+    b->device = b->pack ? device_open(b->m->device, err) : NULL;
+    b->pipeline = b->device ? pipeline_open(b->m->model, b->device, DTYPE_F32, err) : NULL;
+    if (!b->pipeline)
         return false;
-    pipeline_info(k->pipeline, &k->info);
-    return k->info.feature_width ||
-           err_set(err, ERR_INPUT, "%s takes no references: it cannot have an index", k->info.name);
+    pipeline_info(b->pipeline, &b->info);
+    return b->info.feature_width ||
+           err_set(err, ERR_INPUT, "%s takes no references: it cannot have an index", b->info.name);
 }
 
 // --- What may go in
 
 static bool
-is_wanted(const struct making *k, int record)
+is_wanted(const struct index_build *b, int record)
 {
-    int style = pack_style(k->pack, record);
-    const char *name = style < 0 ? "" : pack_style_name(k->pack, style);
-    for (int i = 0; i < k->m->styles.count; i++)
-        if (strcmp(k->m->styles.items[i], name) == 0)
+    int style = pack_style(b->pack, record);
+    const char *name = style < 0 ? "" : pack_style_name(b->pack, style);
+    for (int i = 0; i < b->m->styles.count; i++)
+        if (strcmp(b->m->styles.items[i], name) == 0)
             return true;
-    return k->m->styles.count == 0;
+    return b->m->styles.count == 0;
 }
 
 struct named {
@@ -133,112 +134,113 @@ by_name(const void *a, const void *b)
 
 // Numbers the names, so that pictures of one name know each other.
 static void
-number_names(struct making *k)
+number_names(struct index_build *b)
 {
-    struct named *all = mem_alloc((k->count + 1) * sizeof *all);
+    struct named *all = mem_alloc((b->count + 1) * sizeof *all);
     char text[TEXT_MAX];
     int entry = 0;
-    for (size_t i = 0; i < k->count; i++)
+    for (size_t i = 0; i < b->count; i++)
         all[i] = (struct named){
-            mem_strdup(pack_caption(k->pack, k->items[i].record, text, sizeof text)), (int)i};
-    qsort(all, k->count, sizeof *all, by_name);
-    for (size_t i = 0; i < k->count; i++) {
+            mem_strdup(pack_caption(b->pack, b->items[i].record, text, sizeof text)), (int)i};
+    qsort(all, b->count, sizeof *all, by_name);
+    for (size_t i = 0; i < b->count; i++) {
         entry += i > 0 && strcmp(all[i].name, all[i - 1].name) != 0;
-        k->items[all[i].item].entry = entry;
+        b->items[all[i].item].entry = entry;
     }
-    for (size_t i = 0; i < k->count; i++)
+    for (size_t i = 0; i < b->count; i++)
         free(all[i].name);
     free(all);
 }
 
 static bool
-choose(struct making *k, struct err *err)
+choose(struct index_build *b, struct err *err)
 {
-    for (int i = 0; i < pack_count(k->pack); i++) {
+    for (int i = 0; i < pack_count(b->pack); i++) {
         struct item item = {.record = i};
-        if (!is_wanted(k, i))
+        if (!is_wanted(b, i))
             continue;
-        if (pack_split(k->pack, i) == PACK_TRAIN)
-            ARRAY_PUSH(k->items, k->count, k->capacity, item);
+        if (pack_split(b->pack, i) == PACK_TRAIN)
+            ARRAY_PUSH(b->items, b->count, b->capacity, item);
         else
-            k->report->held_out++;
+            b->report->held_out++;
     }
-    if (!k->count)
-        return err_set(err, ERR_INPUT, "%s has no picture for an index%s", k->m->source,
-                       k->report->held_out ? ": all of them are held out" : "");
-    if (!index_count_allowed(k->m->source, (int64_t)k->count, LIMIT_INDEX_PICTURES, err))
+    if (!b->count)
+        return err_set(err, ERR_INPUT, "%s has no picture for an index%s", b->m->source,
+                       b->report->held_out ? ": all of them are held out" : "");
+    if (!index_count_allowed(b->m->source, (int64_t)b->count, LIMIT_INDEX_PICTURES, err))
         return false;
-    number_names(k);
+    number_names(b);
     return true;
 }
 
 // --- What they look like
 
 static bool
-on_looked(void *ctx, const char *what, size_t done, size_t total, struct err *err)
+on_progress(void *ctx, const char *what, size_t done, size_t total, struct err *err)
 {
-    return !stopped(ctx, what, done, total, err);
+    return !report_progress(ctx, what, done, total, err);
 }
 
 static bool
-look_at_all(struct making *k, struct err *err)
+compute_vectors(struct index_build *b, struct err *err)
 {
-    int *records = mem_alloc(k->count * sizeof *records);
-    for (size_t i = 0; i < k->count; i++)
-        records[i] = k->items[i].record;
-    const struct pack_looks p = {k->pack, k->pipeline, records, k->count, on_looked, k};
-    k->vectors = pack_looks_make(&p, &k->looks, err);
+    int *records = mem_alloc(b->count * sizeof *records);
+    for (size_t i = 0; i < b->count; i++)
+        records[i] = b->items[i].record;
+    const struct pack_looks p = {b->pack, b->pipeline, records, b->count, on_progress, b};
+    b->vectors = pack_looks_make(&p, &b->looks, err);
     free(records);
-    return k->vectors != NULL;
+    return b->vectors != NULL;
 }
 
 // The later of two of one name that are alike goes.
 static void
-on_alike(void *ctx, int64_t of, const struct neighbour *n)
+on_duplicate(void *ctx, int64_t of, const struct neighbour *n)
 {
-    struct making *k = ctx;
-    const struct item *earlier = &k->items[n->row];
-    struct item *item = &k->items[of];
+    struct index_build *b = ctx;
+    const struct item *earlier = &b->items[n->row];
+    struct item *item = &b->items[of];
     if (n->row < of && !earlier->out && earlier->entry == item->entry && !item->out) {
         item->out = true;
-        k->report->duplicates++;
+        b->report->duplicates++;
     }
 }
 
 static bool
-leave_out_duplicates(struct making *k, struct err *err)
+drop_duplicates(struct index_build *b, struct err *err)
 {
-    const struct vectors v = {k->vectors, (int64_t)k->count, DIMENSION};
-    int64_t *rows = mem_alloc(k->count * sizeof *rows);
-    for (size_t i = 0; i < k->count; i++)
+    const struct vectors v = {b->vectors, (int64_t)b->count, DIMENSION};
+    int64_t *rows = mem_alloc(b->count * sizeof *rows);
+    for (size_t i = 0; i < b->count; i++)
         rows[i] = (int64_t)i;
-    bool ok = neighbours_within(k->device, &v, rows, v.count, k->m->duplicate, on_alike, k, err);
+    bool ok =
+        neighbours_within(b->device, &v, rows, v.count, b->m->duplicate, on_duplicate, b, err);
     free(rows);
     return ok;
 }
 
 // Of each name so many, in turns over the styles: the name of number n begins with style n.
 static void
-leave_out_surplus(struct making *k)
+limit_per_name(struct index_build *b)
 {
-    int styles = MAX(pack_style_count(k->pack), 1), entries = 0;
-    for (size_t i = 0; i < k->count; i++)
-        entries = MAX(entries, k->items[i].entry + 1);
+    int styles = MAX(pack_style_count(b->pack), 1), entries = 0;
+    for (size_t i = 0; i < b->count; i++)
+        entries = MAX(entries, b->items[i].entry + 1);
     int *taken = mem_zalloc((size_t)entries * sizeof *taken);
-    bool *kept = mem_zalloc(k->count);
-    for (int turn = 0; turn < styles && k->m->each; turn++)
-        for (size_t i = 0; i < k->count; i++) {
-            struct item *item = &k->items[i];
-            int style = MAX(pack_style(k->pack, item->record), 0);
-            if (item->out || (item->entry + turn) % styles != style ||
-                taken[item->entry] == k->m->each)
+    bool *kept = mem_zalloc(b->count);
+    for (int round = 0; round < styles && b->m->each; round++)
+        for (size_t i = 0; i < b->count; i++) {
+            struct item *item = &b->items[i];
+            int style = MAX(pack_style(b->pack, item->record), 0);
+            if (item->out || (item->entry + round) % styles != style ||
+                taken[item->entry] == b->m->each)
                 continue;
             taken[item->entry]++;
             kept[i] = true;
         }
-    for (size_t i = 0; i < k->count && k->m->each; i++) {
-        k->report->over += !k->items[i].out && !kept[i];
-        k->items[i].out |= !kept[i];
+    for (size_t i = 0; i < b->count && b->m->each; i++) {
+        b->report->over += !b->items[i].out && !kept[i];
+        b->items[i].out |= !kept[i];
     }
     free(taken);
     free(kept);
@@ -247,15 +249,15 @@ leave_out_surplus(struct making *k)
 // --- Writing
 
 static void *
-encode(const struct making *k, int record, size_t *size, struct err *err)
+encode(const struct index_build *b, int record, size_t *size, struct err *err)
 {
-    int side = pack_size(k->pack), want = k->m->side ? k->m->side : k->info.size;
+    int side = pack_size(b->pack), want = b->m->side ? b->m->side : b->info.size;
     struct image whole = {.width = side,
                           .height = side,
                           .references = 1,
                           .format = IMAGE_RGB8,
                           .stride = (size_t)side * 3,
-                          .pixels = (uint8_t *)(uintptr_t)pack_image(k->pack, record)};
+                          .pixels = (uint8_t *)(uintptr_t)pack_image(b->pack, record)};
     if (side == want)
         return codec_encode_webp(&whole, QUALITY, size, err);
     struct image *small = image_resize(&whole, want, want, IMAGE_STRETCH, 0xFFFFFF, err);
@@ -265,45 +267,45 @@ encode(const struct making *k, int record, size_t *size, struct err *err)
 }
 
 static bool
-add(struct making *k, struct index_writer *w, size_t i, struct err *err)
+add(struct index_build *b, struct index_writer *w, size_t i, struct err *err)
 {
     char name[TEXT_MAX], keywords[TEXT_MAX], source[LIMIT_INDEX_TEXT_BYTES];
-    int record = k->items[i].record;
-    struct index_record r = {.name = pack_caption(k->pack, record, name, LIMIT_CAPTION_BYTES),
-                             .keywords = pack_keywords(k->pack, record, keywords, sizeof keywords),
-                             .source = pack_source(k->pack, record, source, sizeof source),
-                             .style = pack_style(k->pack, record),
-                             .vector = k->vectors + i * DIMENSION};
-    r.data = encode(k, record, &r.size, err);
+    int record = b->items[i].record;
+    struct index_record r = {.name = pack_caption(b->pack, record, name, LIMIT_CAPTION_BYTES),
+                             .keywords = pack_keywords(b->pack, record, keywords, sizeof keywords),
+                             .source = pack_source(b->pack, record, source, sizeof source),
+                             .style = pack_style(b->pack, record),
+                             .vector = b->vectors + i * DIMENSION};
+    r.data = encode(b, record, &r.size, err);
     bool ok = r.data && index_writer_add(w, &r, err);
     free((void *)(uintptr_t)r.data);
     return ok;
 }
 
 static bool
-write_index(struct making *k, struct err *err)
+write_index(struct index_build *b, struct err *err)
 {
-    struct index_about about = {.side = k->m->side ? k->m->side : k->info.size};
-    snprintf(about.model, sizeof about.model, "%s", k->info.name);
-    snprintf(about.hash, sizeof about.hash, "%s", k->info.hash);
-    struct index_writer *w = index_writer_open(&about, &k->looks, err);
+    struct index_about about = {.side = b->m->side ? b->m->side : b->info.size};
+    snprintf(about.model, sizeof about.model, "%s", b->info.name);
+    snprintf(about.hash, sizeof about.hash, "%s", b->info.hash);
+    struct index_writer *w = index_writer_open(&about, &b->looks, err);
     bool ok = w != NULL;
-    for (int i = 0; ok && i < pack_style_count(k->pack); i++) {
-        const char *name = pack_style_name(k->pack, i);
+    for (int i = 0; ok && i < pack_style_count(b->pack); i++) {
+        const char *name = pack_style_name(b->pack, i);
         ok = index_writer_style(
-            w, name, jv_string(jv_get(k->m->credits, name), k->m->credit ? k->m->credit : ""), err);
+            w, name, jv_string(jv_get(b->m->credits, name), b->m->credit ? b->m->credit : ""), err);
     }
-    bool *named = mem_zalloc(k->count);
-    for (size_t i = 0; ok && i < k->count; i++) {
-        if (k->items[i].out)
+    bool *named = mem_zalloc(b->count);
+    for (size_t i = 0; ok && i < b->count; i++) {
+        if (b->items[i].out)
             continue;
-        ok = add(k, w, i, err) && !stopped(k, "pictures written", i + 1, k->count, err);
-        k->report->pictures++;
-        k->report->entries += !named[k->items[i].entry];
-        named[k->items[i].entry] = true;
+        ok = add(b, w, i, err) && !report_progress(b, "pictures written", i + 1, b->count, err);
+        b->report->pictures++;
+        b->report->entries += !named[b->items[i].entry];
+        named[b->items[i].entry] = true;
     }
     free(named);
-    ok = ok && pack_check(k->pack, err) && index_writer_commit(w, k->m->out, err);
+    ok = ok && pack_check(b->pack, err) && index_writer_commit(w, b->m->out, err);
     index_writer_close(w);
     return ok;
 }
@@ -322,7 +324,7 @@ is_database(const char *path)
 // The source is not to be written over, nor a file in its folder that is no index of an earlier
 // time.
 static bool
-spares_source(const struct index_make *m, struct err *err)
+check_output(const struct index_make *m, struct err *err)
 {
     bool spared = !file_same(m->out, m->source) &&
                   (!file_is_below(m->out, m->source) || is_database(m->out));
@@ -332,18 +334,18 @@ spares_source(const struct index_make *m, struct err *err)
 bool
 index_make(const struct index_make *m, struct index_make_report *report, struct err *err)
 {
-    struct making k = {.m = m, .report = report};
+    struct index_build b = {.m = m, .report = report};
     *report = (struct index_make_report){0};
-    bool ok = spares_source(m, err) && file_out_check(m->out, err) && open_all(&k, err) &&
-              choose(&k, err) && look_at_all(&k, err) && leave_out_duplicates(&k, err);
+    bool ok = check_output(m, err) && file_out_check(m->out, err) && open_all(&b, err) &&
+              choose(&b, err) && compute_vectors(&b, err) && drop_duplicates(&b, err);
     if (ok)
-        leave_out_surplus(&k);
-    ok = ok && write_index(&k, err);
-    free(k.items);
-    free(k.vectors);
-    looks_close(&k.looks);
-    pipeline_close(k.pipeline);
-    device_close(k.device);
-    pack_close(k.pack);
+        limit_per_name(&b);
+    ok = ok && write_index(&b, err);
+    free(b.items);
+    free(b.vectors);
+    looks_close(&b.looks);
+    pipeline_close(b.pipeline);
+    device_close(b.device);
+    pack_close(b.pack);
     return ok;
 }

@@ -21,7 +21,7 @@ enum kind {
     WORD_LIGHT,    // says how something is rather than what: counts less
     WORD_REQUEST,  // belongs to asking for a picture, unless nothing else is there
     WORD_FUNCTION, // joins others, and ends a run
-    WORD_TAKEN,    // a style's, or of a reference that is there
+    WORD_USED,     // a style's, or of a reference that is there
 };
 
 struct word {
@@ -101,12 +101,12 @@ add_word(struct sentence *s, const char *text, size_t at, size_t size, bool brea
 
 // What a sentence says where it says it already beside a reference needs no other picture.
 static void
-take_named(struct sentence *s, const bool *beside)
+mark_named(struct sentence *s, const bool *beside)
 {
     for (int i = 0; i < s->count; i++)
         for (int k = 0; k < s->count && beside[i]; k++)
             if (strcmp(s->words[i].text, s->words[k].text) == 0)
-                s->words[k].kind = WORD_TAKEN;
+                s->words[k].kind = WORD_USED;
 }
 
 static void
@@ -139,7 +139,7 @@ read_words(struct sentence *s, const char *text)
         breaks = false;
         i += n;
     }
-    take_named(s, beside);
+    mark_named(s, beside);
 }
 
 // How many words of the sentence from `first` on are a style's name; 0: they are not.
@@ -204,7 +204,7 @@ find_style(struct sentence *s, const struct index *x)
     if (s->style >= 0 && !content && !(best & 1))
         s->style = -1;
     for (int i = at; s->style >= 0 && i < at + size; i++)
-        s->words[i].kind = WORD_TAKEN;
+        s->words[i].kind = WORD_USED;
 }
 
 static bool
@@ -214,15 +214,15 @@ is_style(const struct word *w)
 }
 
 static void
-take_word(struct word *w)
+mark_used(struct word *w)
 {
-    w->kind = is_content(w) ? WORD_TAKEN : w->kind;
+    w->kind = is_content(w) ? WORD_USED : w->kind;
 }
 
 // "in crayon style", ", crayon style", "in the style of crayon": a style's words, known to the
 // index or not, are no subject.
 static void
-take_style_phrases(struct sentence *s)
+mark_style_phrases(struct sentence *s)
 {
     enum { LONGEST = 3 };
     for (int i = 0; i < s->count; i++) {
@@ -234,10 +234,10 @@ take_style_phrases(struct sentence *s)
             first--;
         bool in = first > 0 && strcmp(s->words[first - 1].text, "in") == 0;
         for (int k = first; k < i && (in || (first > 0 && s->words[first].breaks)); k++)
-            take_word(&s->words[k]);
+            mark_used(&s->words[k]);
         bool of = i + 1 < s->count && strcmp(s->words[i + 1].text, "of") == 0;
         for (int k = i + 2; of && k < s->count && k <= i + 1 + LONGEST && !s->words[k].breaks; k++)
-            take_word(&s->words[k]);
+            mark_used(&s->words[k]);
     }
 }
 
@@ -264,10 +264,10 @@ find_content(struct sentence *s)
 struct entry {
     int64_t id;
     uint32_t name, keywords;  // which of the words looked for are in them
-    uint32_t head, like_head; // which of them the name is about; but for its ending
+    uint32_t head, head_stem; // which of them the name is about; but for its ending
     int length;               // words of its name
     int pictures;             // 0: not counted yet
-    bool styled;              // one of them is in the style asked for
+    bool has_style;           // one of them is in the style asked for
 };
 
 struct search {
@@ -340,7 +340,7 @@ on_match(void *ctx, int64_t id, const char *name)
     char head[TEXT_MAX];
     head_of(name, head);
     if (!s->keywords && same_stem(head, word))
-        *(strcmp(head, word) == 0 ? &e->head : &e->like_head) |= 1u << s->word;
+        *(strcmp(head, word) == 0 ? &e->head : &e->head_stem) |= 1u << s->word;
 }
 
 static bool
@@ -377,7 +377,7 @@ score(const struct search *s, const struct entry *e, uint32_t wanted)
         sum += name ? weight : keyword ? 0.6 * weight : 0;
         named += name;
         head |= (name || keyword) && w->head;
-        if (w->head && (e->head | e->like_head) & wanted & 1u << i)
+        if (w->head && (e->head | e->head_stem) & wanted & 1u << i)
             about = MAX(about, e->head & 1u << i ? 0.25 : 0.15);
     }
     return head ? sum + 0.5 * MIN(named, e->length) / e->length + about : 0;
@@ -385,7 +385,7 @@ score(const struct search *s, const struct entry *e, uint32_t wanted)
 
 struct count {
     int pictures, style;
-    bool styled;
+    bool has_style;
 };
 
 static void
@@ -394,7 +394,7 @@ on_counted(void *ctx, int64_t row, int style)
     struct count *c = ctx;
     (void)row;
     c->pictures++;
-    c->styled |= style == c->style && style >= 0;
+    c->has_style |= style == c->style && style >= 0;
 }
 
 static bool
@@ -405,9 +405,9 @@ add_pictures(const struct search *s, struct entry *e, double *v, struct err *err
         if (!index_entry(s->x, e->id, on_counted, &c, err))
             return false;
         e->pictures = MAX(c.pictures, 1);
-        e->styled = c.styled;
+        e->has_style = c.has_style;
     }
-    *v += picture_gain * MIN(e->pictures, PICTURES_COUNTED) + (e->styled ? styled_gain : 0);
+    *v += picture_gain * MIN(e->pictures, PICTURES_COUNTED) + (e->has_style ? styled_gain : 0);
     return true;
 }
 
@@ -434,7 +434,7 @@ best_entry(const struct search *s, uint32_t wanted, double *most, struct err *er
 // --- Pictures -----------------------------------------------------------------------------------
 
 // The pictures of an entry that are not taken yet, that of the style asked for first.
-struct pick {
+struct picture_choice {
     struct index_found *out;
     int style;
     int64_t row, styled; // -1: none
@@ -443,7 +443,7 @@ struct pick {
 static void
 on_picture(void *ctx, int64_t row, int style)
 {
-    struct pick *c = ctx;
+    struct picture_choice *c = ctx;
     for (int i = 0; i < c->out->count; i++)
         if (c->out->items[i].row == row)
             return;
@@ -473,7 +473,7 @@ static bool
 take_picture(const struct search *s, const struct entry *e, double v, struct index_found *out,
              struct err *err)
 {
-    struct pick c = {out, s->s->style, -1, -1};
+    struct picture_choice c = {out, s->s->style, -1, -1};
     if (!index_entry(s->x, e->id, on_picture, &c, err) || c.row < 0)
         return false;
     int k = out->count++;
@@ -494,7 +494,7 @@ heads_of(const struct sentence *s)
 }
 
 static void
-say_missing(const struct sentence *s, uint32_t words, struct index_found *out)
+list_missing(const struct sentence *s, uint32_t words, struct index_found *out)
 {
     size_t n = 0;
     for (int i = 0; i < s->content_count; i++)
@@ -519,7 +519,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
         left &= ~(e->name | e->keywords);
     }
     if (out->count < count)
-        say_missing(s->s, left & heads, out);
+        list_missing(s->s, left & heads, out);
     while (first && out->count < count &&
            take_picture(s, first, most, out, &own))
         ;
@@ -534,7 +534,7 @@ index_find(struct index *x, const char *sentence, int count, struct index_found 
     *out = (struct index_found){0};
     read_words(&s, sentence);
     find_style(&s, x);
-    take_style_phrases(&s);
+    mark_style_phrases(&s);
     find_content(&s);
     struct search search = {.x = x, .s = &s};
     search.slots = mem_zalloc(SLOTS * sizeof *search.slots);

@@ -52,7 +52,7 @@ run(struct index_writer *w, sqlite3_stmt *s, struct err *err)
 }
 
 static bool
-say(struct index_writer *w, const char *key, const char *value, struct err *err)
+put_about(struct index_writer *w, const char *key, const char *value, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     bool ok = prepare(w, &s, "INSERT INTO about VALUES(?1, ?2)", err);
@@ -66,11 +66,11 @@ say(struct index_writer *w, const char *key, const char *value, struct err *err)
 }
 
 static bool
-say_number(struct index_writer *w, const char *key, int value, struct err *err)
+put_about_number(struct index_writer *w, const char *key, int value, struct err *err)
 {
     char text[16];
     snprintf(text, sizeof text, "%d", value);
-    return say(w, key, text, err);
+    return put_about(w, key, text, err);
 }
 
 static bool
@@ -120,15 +120,15 @@ index_writer_open(const struct index_about *about, const struct looks *looks, st
         ok = execute(w, index_tables[i], err);
     // For the writing alone: an entry is looked for by its words each time.
     ok = ok && execute(w, "CREATE INDEX entry_name ON entry(name, keywords); BEGIN", err) &&
-         prepare_all(w, err) && say(w, "format", INDEX_FORMAT, err) &&
-         say(w, "model", about->model, err) && say(w, "model_hash", about->hash, err) &&
-         say_number(w, "features", looks->features, err) &&
-         say_number(w, "dimension", looks->dimension, err) &&
-         say_number(w, "side", about->side, err) &&
+         prepare_all(w, err) && put_about(w, "format", INDEX_FORMAT, err) &&
+         put_about(w, "model", about->model, err) && put_about(w, "model_hash", about->hash, err) &&
+         put_about_number(w, "features", looks->features, err) &&
+         put_about_number(w, "dimension", looks->dimension, err) &&
+         put_about_number(w, "side", about->side, err) &&
          put_numbers(w, "mean", looks->mean, looks->features, err) &&
          put_numbers(w, "deviation", looks->deviation, looks->features, err);
     w->dimension = looks->dimension;
-    w->block = mem_alloc(INDEX_VECTORS_TOGETHER * (size_t)looks->dimension);
+    w->block = mem_alloc(INDEX_VECTORS_PER_BLOCK * (size_t)looks->dimension);
     if (ok)
         return w;
     index_writer_close(w);
@@ -213,7 +213,7 @@ index_writer_add(struct index_writer *w, const struct index_record *r, struct er
         return false;
     memcpy(w->block + (size_t)w->block_count++ * (size_t)w->dimension, r->vector,
            (size_t)w->dimension);
-    return w->block_count < INDEX_VECTORS_TOGETHER || put_vectors(w, err);
+    return w->block_count < INDEX_VECTORS_PER_BLOCK || put_vectors(w, err);
 }
 
 bool

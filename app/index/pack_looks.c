@@ -7,7 +7,7 @@
 #include "engine/base/mem.h"
 #include "engine/retrieval/neighbours.h"
 
-enum { TOGETHER = 64, LEARNED = 2048 };
+enum { BATCH = 64, FIT_MAX = 2048 };
 
 // The features of n pictures, every `step`-th from `first` on.
 static bool
@@ -24,12 +24,12 @@ features_of(const struct pack_looks *p, size_t first, size_t step, size_t n, flo
 }
 
 static bool
-learn(const struct pack_looks *p, struct looks *looks, float *features, struct err *err)
+fit_statistics(const struct pack_looks *p, struct looks *looks, float *features, struct err *err)
 {
-    size_t step = (p->count + LEARNED - 1) / LEARNED, all = (p->count + step - 1) / step;
+    size_t step = (p->count + FIT_MAX - 1) / FIT_MAX, all = (p->count + step - 1) / step;
     bool ok = true;
-    for (size_t done = 0; ok && done < all; done += TOGETHER) {
-        size_t n = MIN(all - done, (size_t)TOGETHER);
+    for (size_t done = 0; ok && done < all; done += BATCH) {
+        size_t n = MIN(all - done, (size_t)BATCH);
         ok = features_of(p, done * step, step, n, features, err);
         if (ok)
             looks_accumulate(looks, features, (int)n);
@@ -40,14 +40,14 @@ learn(const struct pack_looks *p, struct looks *looks, float *features, struct e
 }
 
 static bool
-look_at_all(const struct pack_looks *p, const struct looks *looks, float *features,
+project_all(const struct pack_looks *p, const struct looks *looks, float *features,
             int8_t *vectors, struct err *err)
 {
     size_t width = (size_t)looks->features;
     float vector[PACK_LOOKS_DIMENSION];
     bool ok = true;
-    for (size_t first = 0; ok && first < p->count; first += TOGETHER) {
-        size_t n = MIN(p->count - first, (size_t)TOGETHER);
+    for (size_t first = 0; ok && first < p->count; first += BATCH) {
+        size_t n = MIN(p->count - first, (size_t)BATCH);
         ok = features_of(p, first, 1, n, features, err);
         for (size_t i = 0; ok && i < n; i++) {
             looks_of(looks, features + i * width, vector);
@@ -64,12 +64,12 @@ pack_looks_make(const struct pack_looks *p, struct looks *looks, struct err *err
 {
     struct pipeline_info info;
     pipeline_info(p->pipeline, &info);
-    float *features = mem_try_calloc((size_t)TOGETHER * (size_t)info.feature_width,
-                                     sizeof *features, "features", err);
+    float *features = mem_try_calloc((size_t)BATCH * (size_t)info.feature_width, sizeof *features,
+                                     "features", err);
     int8_t *vectors = mem_try_calloc(p->count, PACK_LOOKS_DIMENSION, "vectors", err);
     bool ok = looks_open(looks, info.feature_width, PACK_LOOKS_DIMENSION, err) && features &&
-              vectors && learn(p, looks, features, err) &&
-              look_at_all(p, looks, features, vectors, err);
+              vectors && fit_statistics(p, looks, features, err) &&
+              project_all(p, looks, features, vectors, err);
     free(features);
     if (ok)
         return vectors;

@@ -7,7 +7,7 @@
 #define INDEX_FORMAT "limn index 1"
 
 // How many vectors one row of `vectors` holds.
-enum { INDEX_VECTORS_TOGETHER = 1024 };
+enum { INDEX_VECTORS_PER_BLOCK = 1024 };
 
 static const char *const index_tables[] = {
     "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL)",

@@ -203,7 +203,7 @@ job_add(struct job *j, int marker)
 }
 
 void
-job_unread(struct job_reference *r)
+job_drop_data(struct job_reference *r)
 {
     free(r->data);
     r->data = NULL;
@@ -237,7 +237,7 @@ job_find(struct job *j, int marker)
 }
 
 void
-job_settle(struct job *j)
+job_resolve(struct job *j)
 {
     if (!j->id[0])
         job_name(j);
@@ -300,7 +300,7 @@ job_read(struct job *j, struct err *err)
 
 // What to steer away from: the text, and a marker for each picture that it does not name.
 static char *
-away_text(const struct job *j)
+negative_text(const struct job *j)
 {
     char *text = mem_strdup(j->negative ? j->negative : "");
     for (int i = 0; i < j->reference_count; i++) {
@@ -318,8 +318,9 @@ away_text(const struct job *j)
 bool
 job_instruction(const struct job *j, enum job_use use, struct instruction *out, struct err *err)
 {
-    *out = (struct instruction){
-        .text = use == JOB_AWAY ? away_text(j) : mem_strdup(j->instruction ? j->instruction : "")};
+    *out = (struct instruction){.text = use == JOB_AWAY
+                                            ? negative_text(j)
+                                            : mem_strdup(j->instruction ? j->instruction : "")};
     for (int i = 0; i < j->reference_count; i++) {
         const struct job_reference *r = &j->references[i];
         const char *words = r->words && *r->words ? r->words : "image";
@@ -358,7 +359,7 @@ job_check(const struct job *j, struct err *err)
 
 // Parameters that apply to pictures need those pictures.
 bool
-job_check_whole(const struct job *j, struct err *err)
+job_check_complete(const struct job *j, struct err *err)
 {
     struct value_weight w[LIMIT_INSTRUCTION_REFERENCES];
     bool start = job_count(j, JOB_START), mask = job_count(j, JOB_MASK);

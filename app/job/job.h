@@ -53,7 +53,7 @@ struct job {
     char *drawn_by;   // the name of that model where the picture was drawn; else NULL
     char *template;   // the name of the template it was made from; NULL: not known
     // Parameters. What is not set is decided by the model, the machine or, for the seed,
-    // job_settle().
+    // job_resolve().
 #define PARAMETER(kind, field, empty, low, high, names, argument, names_a, where, group, label,    \
                   help)                                                                            \
     VALUE_FIELD_##kind field;
@@ -91,13 +91,13 @@ struct job_reference *job_find(struct job *j, int marker); // a reference
 int job_count(const struct job *j, enum job_use use);
 
 // Drops its bytes, so that job_read() reads the file again, which may have changed.
-void job_unread(struct job_reference *r);
+void job_drop_data(struct job_reference *r);
 // Marks a picture that came inside another one: its file is only a name, and its bytes are the only
 // copy.
 void job_embed(struct job_reference *r, const char *path);
 // Clears the parameters that only the user may decide: model, device, number type, where weights
 // are kept.
-void job_disobey(struct job *j);
+void job_clear_local(struct job *j);
 // Whether the text inside a picture has a format known to this version (limn writes format 1).
 bool job_check_format(const struct jv *root, const char *name, struct err *err);
 // The job inside a PNG that limn made. False with no error set: there is none. The file may come
@@ -120,9 +120,9 @@ bool job_instruction(const struct job *j, enum job_use use, struct instruction *
 bool job_check(const struct job *j, struct err *err);
 // The same for a job about to be drawn: parameters that apply to pictures (strength, ref_weight)
 // must have those pictures, which a template may leave to its user.
-bool job_check_whole(const struct job *j, struct err *err);
+bool job_check_complete(const struct job *j, struct err *err);
 // Fills in what must be decided before it is sent: id, seed, count.
-void job_settle(struct job *j);
+void job_resolve(struct job *j);
 void job_name(struct job *j); // a new id
 bool job_is_hash(const char *text); // 64 digits of lower case
 bool job_is_id(const char *text); // valid as an id, which becomes part of file names

@@ -16,7 +16,7 @@
 enum { FORMAT = 1 }; // of the text in pictures
 
 void
-job_disobey(struct job *j)
+job_clear_local(struct job *j)
 {
     for (const struct parameter *p = parameters; p->name; p++)
         if (!(p->where & (PARAMETER_PICTURE | PARAMETER_TEMPLATE)))
@@ -42,7 +42,7 @@ job_check_format(const struct jv *root, const char *name, struct err *err)
 
 // In a picture a reference's text begins with its marker, which is also stored by itself.
 static void
-forget_marker(struct job_reference *r)
+strip_marker(struct job_reference *r)
 {
     char marker[20];
     int n = snprintf(marker, sizeof marker, "[ref#%d] ", r->marker);
@@ -64,7 +64,7 @@ unpack_reference(struct job_reference *r, const struct jv *v, const char *path, 
     r->processed = true;
     job_embed(r, path);
     job_hash(r->data, r->size, r->hash);
-    forget_marker(r);
+    strip_marker(r);
     return codec_recognise(r->data, r->size, path, err);
 }
 
@@ -96,7 +96,7 @@ job_from_text(struct job *j, char *text, const char *path, struct err *err)
     if (ok) {
         // "model" in a picture is a name for people; which model draws is for the user to say.
         j->drawn_by = j->model ? mem_strdup(j->model) : NULL;
-        job_disobey(j);
+        job_clear_local(j);
         j->count = 1;
         j->id[0] = 0;
         j->seed = MAX(j->seed, 0);

@@ -22,7 +22,7 @@ free_marker(struct job *j)
 
 // Moves what the index has of a picture into a reference, which takes over its words.
 static void
-take(struct job_reference *r, char *words, struct index_picture *p)
+set_reference(struct job_reference *r, char *words, struct index_picture *p)
 {
     r->words = words;
     r->retrieved = true;
@@ -40,13 +40,13 @@ take(struct job_reference *r, char *words, struct index_picture *p)
 }
 
 // Who gets the notices.
-struct listener {
+struct notice_sink {
     job_say *say;
     void *ctx;
 };
 
 __attribute__((format(printf, 2, 3))) static void
-tell(const struct listener *l, const char *format, ...)
+notify(const struct notice_sink *l, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -58,11 +58,11 @@ tell(const struct listener *l, const char *format, ...)
 }
 
 static void
-tell_taken(const struct listener *l, const struct index_picture *p, bool loose)
+notify_retrieved(const struct notice_sink *l, const struct index_picture *p, bool loose)
 {
-    tell(l, "drawn after '%s'%s%s%s%s%s%s", p->name, *p->style ? " in " : "", p->style,
-         loose ? ", found by a keyword" : "", *p->credit ? " (" : "", p->credit,
-         *p->credit ? ")" : "");
+    notify(l, "drawn after '%s'%s%s%s%s%s%s", p->name, *p->style ? " in " : "", p->style,
+           loose ? ", found by a keyword" : "", *p->credit ? " (" : "", p->credit,
+           *p->credit ? ")" : "");
 }
 
 // Puts a marker in front of the words in [at, at + size), and returns them.
@@ -90,8 +90,8 @@ sort_by_place(struct index_found *found)
 }
 
 static bool
-fill(struct job *j, struct index *x, const struct index_found *found, const struct listener *l,
-     struct err *err)
+insert_references(struct job *j, struct index *x, const struct index_found *found,
+                  const struct notice_sink *l, struct err *err)
 {
     size_t inserted = 0;
     for (int i = 0; i < found->count; i++) {
@@ -99,12 +99,12 @@ fill(struct job *j, struct index *x, const struct index_found *found, const stru
         struct index_picture p;
         if (!index_picture(x, hit->row, &p, err))
             return false;
-        tell_taken(l, &p, hit->loose);
+        notify_retrieved(l, &p, hit->loose);
         int marker = free_marker(j);
         size_t before = strlen(j->instruction);
         char *words = insert_marker(j, hit->at + inserted, hit->end - hit->at, marker);
         inserted += strlen(j->instruction) - before;
-        take(job_add(j, marker), words, &p);
+        set_reference(job_add(j, marker), words, &p);
         index_picture_finish(&p);
     }
     return true;
@@ -113,18 +113,18 @@ fill(struct job *j, struct index *x, const struct index_found *found, const stru
 bool
 job_retrieve(struct job *j, struct index *x, job_say *say, void *ctx, struct err *err)
 {
-    const struct listener l = {say, ctx};
+    const struct notice_sink l = {say, ctx};
     int count = MIN(j->retrieve, LIMIT_INSTRUCTION_REFERENCES - job_count(j, JOB_REFERENCE));
     struct index_found found = {0};
     j->retrieve = 0;
     if (count > 0 && !index_find(x, j->instruction, count, &found, err))
         return false;
     sort_by_place(&found);
-    if (!fill(j, x, &found, &l, err))
+    if (!insert_references(j, x, &found, &l, err))
         return false;
     if (*found.missing)
-        tell(&l, "the index has no picture of '%s': drawn from the words alone", found.missing);
-    return job_check_whole(j, err);
+        notify(&l, "the index has no picture of '%s': drawn from the words alone", found.missing);
+    return job_check_complete(j, err);
 }
 
 bool
@@ -144,7 +144,7 @@ job_retrieve_here(struct job *j, job_say *say, void *ctx, struct err *err)
 bool
 job_retrieve_there(struct job *j, job_say *say, void *ctx, struct err *err)
 {
-    const struct listener l = {say, ctx};
+    const struct notice_sink l = {say, ctx};
     if (j->retrieve <= 0)
         return true;
     char *folder = places_model(j->model, err);
@@ -155,10 +155,10 @@ job_retrieve_there(struct job *j, job_say *say, void *ctx, struct err *err)
     if (path)
         ok = (x = index_open(path, err)) && job_retrieve(j, x, say, ctx, err);
     else if (folder)
-        tell(&l, "%s: drawn from the words alone", fault.code == ERR_NONE ? "the model has no index"
-                                                                            : fault.text);
+        notify(&l, "%s: drawn from the words alone",
+               fault.code == ERR_NONE ? "the model has no index" : fault.text);
     j->retrieve = 0;
-    ok = ok && job_check_whole(j, err);
+    ok = ok && job_check_complete(j, err);
     index_close(x);
     free(path);
     free(folder);

@@ -35,7 +35,7 @@ put_tile(struct sheet *s, const uint8_t *rgb, int x, int y)
 }
 
 static void
-lay_on_white(const struct pipeline_pictures *p)
+compose_on_white(const struct pipeline_pictures *p)
 {
     alpha_lay_on_white(p->pixels, (size_t)p->width * (size_t)p->height, p->channels, p->pixels);
 }
@@ -59,7 +59,7 @@ draw_example(struct sheet *s, const struct example *e, int x, int y, struct err 
     struct pipeline_result result = {0};
     ok = ok && pipeline_run(s->pipeline, &request, &result, err);
     if (ok) {
-        lay_on_white(&result.pictures);
+        compose_on_white(&result.pictures);
         put_tile(s, result.pictures.pixels, x + 2 * s->side, y);
         put_tile(s, e->target, x + 3 * s->side, y);
         if (s->texts)
@@ -71,7 +71,7 @@ draw_example(struct sheet *s, const struct example *e, int x, int y, struct err 
 }
 
 static bool
-any_held_out(const struct sheet *s, int task)
+has_held_out(const struct sheet *s, int task)
 {
     int count = 0;
     for (int split = PACK_TRAIN + 1; split < PACK_SPLIT_COUNT; split++)
@@ -81,7 +81,7 @@ any_held_out(const struct sheet *s, int task)
 
 // The i-th training example of a task, for tasks that have nothing held out.
 static bool
-trained_example(const struct sheet *s, int task, int i, struct example *e)
+training_example(const struct sheet *s, int task, int i, struct example *e)
 {
     enum { TRIES = 1000 };
     int seen = 0;
@@ -104,7 +104,7 @@ draw_row(struct sheet *s, int task, int y, struct err *err)
         struct example *e = mem_zalloc(sizeof *e);
         int index = s->params->first + i / splits * 7 + task;
         bool found = tasks_heldout_of(s->tasks, task, order[i % splits], index, e) ||
-                     (!any_held_out(s, task) && trained_example(s, task, i, e));
+                     (!has_held_out(s, task) && training_example(s, task, i, e));
         bool ok = !found ||
                   draw_example(s, e, GAP + i * (TILES * s->side + GAP), y, err);
         free(e);

@@ -309,25 +309,25 @@ sweep_add_own(struct sweep *s, const struct template *t, const char *const *fixe
 
 // The few places where a shuffled deck differs from the sorted one: a whole one may be larger than
 // memory.
-struct moved {
-    int64_t at, card;
+struct swap {
+    int64_t at, cell;
 };
 
 static int64_t
-card_at(const struct moved *moved, int count, int64_t at)
+shuffled_at(const struct swap *swaps, int count, int64_t at)
 {
     for (int i = count - 1; i >= 0; i--)
-        if (moved[i].at == at)
-            return moved[i].card;
+        if (swaps[i].at == at)
+            return swaps[i].cell;
     return at;
 }
 
 bool
-sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
+sweep_sample(struct sweep *s, int count, int64_t seed, struct err *err)
 {
     int64_t cells = grid_cells(s);
-    struct moved moved[LIMIT_SWEEP_CELLS];
-    int moves = 0;
+    struct swap swaps[LIMIT_SWEEP_CELLS];
+    int swap_count = 0;
     struct rng rng;
     if (!cells)
         return err_set(err, ERR_INPUT,
@@ -340,9 +340,9 @@ sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err)
         // A shuffled deck, and another one when it is used up.
         int64_t at = i % cells, other = at + (int64_t)rng_below(&rng, (uint64_t)(cells - at));
         if (at == 0)
-            moves = 0;
-        s->picks[i] = card_at(moved, moves, other);
-        moved[moves++] = (struct moved){other, card_at(moved, moves, at)};
+            swap_count = 0;
+        s->picks[i] = shuffled_at(swaps, swap_count, other);
+        swaps[swap_count++] = (struct swap){other, shuffled_at(swaps, swap_count, at)};
     }
     s->pick_count = count;
     return true;

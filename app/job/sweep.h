@@ -37,7 +37,7 @@ bool sweep_add_own(struct sweep *s, const struct template *t, const char *const 
                    struct err *err);
 // Picks `count` random cells of the grid, however large it is, each at most once while there are
 // enough. The same seed picks the same cells.
-bool sweep_draw_lots(struct sweep *s, int count, int64_t seed, struct err *err);
+bool sweep_sample(struct sweep *s, int count, int64_t seed, struct err *err);
 
 // ERR_INPUT if there are more than LIMIT_SWEEP_CELLS cells. Call it last, when axes and random
 // cells are chosen.

@@ -82,7 +82,7 @@ cell_json(const struct sheet_cell *c)
 }
 
 static bool
-is_whole(const struct sweep_sheet *s)
+has_all_data(const struct sweep_sheet *s)
 {
     for (int i = 0; i < s->count; i++)
         for (int k = 0; k < s->cells[i].job.reference_count; k++)
@@ -160,7 +160,7 @@ sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err
     for (int i = 0; i < s->count; i++)
         cells[i] = (struct contact_cell){s->cells[i].image, s->cells[i].label};
     struct image *sheet = draw_sheet(s, cells, err);
-    char *text = is_whole(s) ? sheet_text(s) : NULL;
+    char *text = has_all_data(s) ? sheet_text(s) : NULL;
     const char *const texts[] = {"limn", text, "Software", "limn " LIMN_VERSION, NULL};
     // A sheet whose references do not fit, or are not known here, is still written, as a picture
     // only.
@@ -175,7 +175,7 @@ sweep_sheet_write(const struct sweep_sheet *s, const char *file, struct err *err
 // --- reading
 
 static bool
-unpack(struct job *j, const struct jv *pictures, const char *path, struct err *err)
+decode_pictures(struct job *j, const struct jv *pictures, const char *path, struct err *err)
 {
     for (int i = 0; i < j->reference_count; i++) {
         struct job_reference *r = &j->references[i];
@@ -198,7 +198,7 @@ unpack(struct job *j, const struct jv *pictures, const char *path, struct err *e
 
 // What it asks for that is for the user to decide, in one line.
 static char *
-asked_by(const struct job *j)
+local_settings_of(const struct job *j)
 {
     const char *const pairs[][2] = {{"model", j->model},
                                     {"device", j->device},
@@ -221,11 +221,11 @@ read_cell(struct sheet_cell *c, const struct jv *v, const struct jv *pictures, c
           char **asked, struct err *err)
 {
     bool ok = job_parse(&c->job, jv_get(v, "job"), path, err) &&
-              unpack(&c->job, pictures, path, err) &&
+              decode_pictures(&c->job, pictures, path, err) &&
               (job_check(&c->job, err) || err_prefix(err, "%s", path));
     if (!*asked)
-        *asked = asked_by(&c->job);
-    job_disobey(&c->job);
+        *asked = local_settings_of(&c->job);
+    job_clear_local(&c->job);
     c->label = mem_strdup(jv_string(jv_get(v, "label"), ""));
     c->job.id[0] = 0;
     c->job.count = 1;

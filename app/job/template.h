@@ -101,7 +101,7 @@ char *template_begin(const char *name, struct err *err); // a new one, to be fil
 char *template_duplicate(const char *path, const char *name, struct err *err);
 char *template_rename(const char *path, const char *name, struct err *err);
 bool template_remove(const char *path, struct err *err); // renamed to PATH~
-bool template_bring_back(const char *path, struct err *err);
+bool template_restore(const char *path, struct err *err);
 
 // Folders that are searched for templates by name: $XDG_DATA_HOME/limn/templates, the source
 // tree's, the installed one. Calls each for every NAME.yaml, sorted; false ends the walk.

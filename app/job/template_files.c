@@ -75,7 +75,7 @@ template_begin(const char *name, struct err *err)
 // that leads out of the template's folder is skipped, or an error if it does so through a link: in
 // the copy it would lie inside.
 static bool
-copy_beside(const char *from, const char *to, const char *name, struct err *err)
+copy_file(const char *from, const char *to, const char *name, struct err *err)
 {
     if (!name || !*name || *name == '/' || strstr(name, "{{") || strstr(name, ".."))
         return true;
@@ -99,14 +99,14 @@ copy_files(const struct template *t, const char *to, struct err *err)
 {
     bool ok = true;
     for (int i = 0; ok && i < t->reference_count; i++)
-        ok = copy_beside(t->folder, to, t->references[i].image, err);
+        ok = copy_file(t->folder, to, t->references[i].image, err);
     for (int i = 0; ok && i < t->variable_count; i++)
         if (t->variables[i].type == VARIABLE_IMAGE)
-            ok = copy_beside(t->folder, to, t->variables[i].value, err);
+            ok = copy_file(t->folder, to, t->variables[i].value, err);
     for (int i = 0; ok && i < t->sweep_count; i++)
         for (int k = 0; ok && k < t->sweeps[i].count; k++)
             if (t->sweeps[i].values[k][0] == '@')
-                ok = copy_beside(t->folder, to, t->sweeps[i].values[k] + 1, err);
+                ok = copy_file(t->folder, to, t->sweeps[i].values[k] + 1, err);
     return ok;
 }
 
@@ -157,18 +157,18 @@ template_remove(const char *path, struct err *err)
 {
     if (!is_own(path, err))
         return false;
-    char *aside = mem_printf("%s~", path);
-    bool ok = rename(path, aside) == 0 || err_errno(err, ERR_IO, "%s", path);
-    free(aside);
+    char *trash = mem_printf("%s~", path);
+    bool ok = rename(path, trash) == 0 || err_errno(err, ERR_IO, "%s", path);
+    free(trash);
     return ok;
 }
 
 bool
-template_bring_back(const char *path, struct err *err)
+template_restore(const char *path, struct err *err)
 {
-    char *aside = mem_printf("%s~", path);
+    char *trash = mem_printf("%s~", path);
     bool ok = !file_exists(path) || err_set(err, ERR_INPUT, "there is another %s now", path);
-    ok = ok && (rename(aside, path) == 0 || err_errno(err, ERR_IO, "%s", aside));
-    free(aside);
+    ok = ok && (rename(trash, path) == 0 || err_errno(err, ERR_IO, "%s", trash));
+    free(trash);
     return ok;
 }

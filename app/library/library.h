@@ -6,7 +6,7 @@
 //
 // Several processes may have it open. Every call is one transaction: after a crash it has either
 // happened or not. Errors are ERR_IO; the program continues without a library. One thread at a
-// time; other threads use library_open_again().
+// time; other threads use library_reopen().
 #ifndef LIMN_APP_LIBRARY_LIBRARY_H
 #define LIMN_APP_LIBRARY_LIBRARY_H
 
@@ -31,7 +31,7 @@ enum {
 // file of a later version) is an error, and the file stays as it is.
 struct library *library_open(const char *path, char **notice, struct err *err);
 // Opens the same library for another thread, without looking for damage. NULL on failure.
-struct library *library_open_again(const struct library *l, struct err *err);
+struct library *library_reopen(const struct library *l, struct err *err);
 void library_close(struct library *l); // NULL is fine
 char *library_folder(struct err *err); // for new pictures, created if needed; freed with free()
 
@@ -126,12 +126,12 @@ int library_purge(struct library *l, struct err *err); // removes hidden picture
 
 // The instruction being written, with the pictures it has read, by content: pictures that came out
 // of another one have no file to be read from again.
-bool library_keep_instruction(struct library *l, const struct job *job, struct err *err);
+bool library_save_instruction(struct library *l, const struct job *job, struct err *err);
 // False if there is none or it is damaged. A reference whose picture was not kept has no data.
-bool library_kept_instruction(struct library *l, struct job *out);
-bool library_keep(struct library *l, const char *key, const char *text, struct err *err);
-char *library_kept(struct library *l, const char *key,
-                   struct err *err); // NULL: none; freed with free()
+bool library_load_instruction(struct library *l, struct job *out);
+bool library_put_value(struct library *l, const char *key, const char *text, struct err *err);
+char *library_get_value(struct library *l, const char *key,
+                        struct err *err); // NULL: none; freed with free()
 
 // Adds every picture made by limn below a folder. False if the library cannot take more; pictures
 // already added stay.

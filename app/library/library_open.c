@@ -70,7 +70,7 @@ library_folder(struct err *err)
 
 // SQLite opens its files beside the library whatever they are, and would wait for a pipe.
 static bool
-check_beside(const struct library *l, struct err *err)
+check_companions(const struct library *l, struct err *err)
 {
     static const char *const endings[] = {"-journal", "-wal", "-shm"};
     bool ok = true;
@@ -95,7 +95,7 @@ open_database(struct library *l, struct err *err)
         close(fd);
     if (stat(l->path, &st) == 0 && !S_ISREG(st.st_mode))
         return err_set(err, ERR_IO, "%s is %s, not a library", l->path, file_kind(st.st_mode));
-    if (!check_beside(l, err))
+    if (!check_companions(l, err))
         return false;
     if (sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK)
@@ -116,7 +116,7 @@ number(struct library *l, const char *sql)
 // Whether SQLite finds the file damaged; false: it cannot tell, because it cannot read. A lock is
 // no damage, nor are a full or failing disk and too little memory.
 static bool
-look_for_damage(struct library *l, bool *damaged, struct err *err)
+check_damage(struct library *l, bool *damaged, struct err *err)
 {
     int code = database_check(l->db);
     *damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
@@ -127,7 +127,7 @@ look_for_damage(struct library *l, bool *damaged, struct err *err)
 
 // Renames to a name that must be free. For a moment the file may have both names, but never none.
 static bool
-move_to_new(const char *from, const char *to)
+rename_exclusive(const char *from, const char *to)
 {
     if (link(from, to) == 0)
         return unlink(from) == 0;
@@ -137,7 +137,7 @@ move_to_new(const char *from, const char *to)
 // Moves the file aside, and its log, which has what SQLite has not yet written into the file. NULL:
 // it stays where it is.
 static char *
-move_aside(const char *path, struct err *err)
+set_aside(const char *path, struct err *err)
 {
     enum { TRIES = 1000 };
     static const char *const parts[] = {"", "-wal", "-shm"};
@@ -149,7 +149,7 @@ move_aside(const char *path, struct err *err)
         for (size_t k = 0; moved && k < COUNT_OF(parts); k++) {
             char *from = mem_printf("%s%s", path, parts[k]);
             char *to = mem_printf("%s%s", moved, parts[k]);
-            bool ok = move_to_new(from, to);
+            bool ok = rename_exclusive(from, to);
             free(from);
             free(to);
             if (ok || k > 0)
@@ -199,11 +199,11 @@ prepare_schema(struct library *l, struct err *err)
     return library_end(l, ok, err);
 }
 
-// Creates the library's folder; the usual one is private.
+// Creates the library's folder; the default one is private.
 static bool
-make_folder(const struct library *l, bool usual, struct err *err)
+make_folder(const struct library *l, bool is_default, struct err *err)
 {
-    if (usual) {
+    if (is_default) {
         char *own = xdg_make(XDG_DATA, "", err);
         free(own);
         return own != NULL;
@@ -219,7 +219,7 @@ make_folder(const struct library *l, bool usual, struct err *err)
 // Fills the new library from the pictures, after the damaged one was moved to `moved`. Returns the
 // notice.
 static char *
-fill_again(struct library *l, bool ok, const char *moved, const struct err *err)
+rebuild(struct library *l, bool ok, const char *moved, const struct err *err)
 {
     char *pictures = ok ? library_folder(NULL) : NULL;
     struct library_scanned found = {0};
@@ -250,11 +250,11 @@ replace_damaged(struct library *l, bool *ok, struct err *err)
         flock(lock, LOCK_EX);
     sqlite3_close(l->db);
     l->db = NULL;
-    *ok = open_database(l, err) && look_for_damage(l, &damaged, err);
+    *ok = open_database(l, err) && check_damage(l, &damaged, err);
     if (*ok && damaged) {
         sqlite3_close(l->db);
         l->db = NULL;
-        moved = move_aside(l->path, err);
+        moved = set_aside(l->path, err);
         *ok = moved && open_database(l, err);
     }
     *ok = *ok && prepare_schema(l, err);
@@ -273,13 +273,13 @@ library_open(const char *path, char **notice, struct err *err)
     bool damaged = false;
     l->path = path ? mem_strdup(path) : xdg_path(XDG_DATA, "library.db");
     bool ok = make_folder(l, !path, &own) && open_database(l, &own) &&
-              look_for_damage(l, &damaged, &own);
+              check_damage(l, &damaged, &own);
     if (ok && damaged)
         moved = replace_damaged(l, &ok, &own);
     else
         ok = ok && prepare_schema(l, &own);
     if (moved) {
-        char *text = fill_again(l, ok, moved, &own);
+        char *text = rebuild(l, ok, moved, &own);
         if (notice)
             *notice = text;
         else
@@ -294,7 +294,7 @@ library_open(const char *path, char **notice, struct err *err)
 }
 
 struct library *
-library_open_again(const struct library *l, struct err *err)
+library_reopen(const struct library *l, struct err *err)
 {
     struct library *again = mem_zalloc(sizeof *again);
     again->path = mem_strdup(l->path);

@@ -16,15 +16,15 @@ struct library {
 };
 
 // A parsed search (library_search.c).
-struct library_wanted {
+struct library_search {
     char *match;          // for FTS5: every word quoted, so that none is an operator; NULL: all
     int rating;           // at least
     int64_t since, until; // seconds since 1970, until excluded; 0: any
     int64_t seed;         // -1: any
     char *model, *template; // a part of the name, in any case; NULL: any
 };
-void library_search_read(const char *search, struct library_wanted *out);
-void library_wanted_finish(struct library_wanted *w);
+void library_search_read(const char *search, struct library_search *out);
+void library_search_finish(struct library_search *w);
 
 bool library_add_input(struct library *l, const char *job, const struct job_reference *r,
                        struct err *err);

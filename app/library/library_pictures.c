@@ -148,7 +148,7 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     static const char *const orders[LIBRARY_SORT_COUNT] = {"id DESC", "id", "rating DESC, id DESC",
                                                            "seed, id"};
     *list = (struct library_list){0};
-    struct library_wanted want;
+    struct library_search want;
     library_search_read(f->search ? f->search : "", &want);
     char *tag = f->tag && *f->tag ? mem_printf(" %s ", f->tag) : NULL;
     char *sql = mem_printf(
@@ -189,7 +189,7 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     sqlite3_finalize(s);
     free(sql);
     free(tag);
-    library_wanted_finish(&want);
+    library_search_finish(&want);
     if (!ok)
         library_list_free(list);
     return ok;

@@ -55,7 +55,7 @@ take_name(char **out, const char *name)
 
 // False: it is a word to search for.
 static bool
-read_condition(const char *word, struct library_wanted *out)
+read_condition(const char *word, struct library_search *out)
 {
     int64_t begin, end, v;
     if (*word == '*' && read_number(word + 1, LIBRARY_RATING_MAX, &v)) {
@@ -100,18 +100,18 @@ add_match(char **match, const char *word)
 }
 
 void
-library_wanted_finish(struct library_wanted *w)
+library_search_finish(struct library_search *w)
 {
     free(w->match);
     free(w->model);
     free(w->template);
-    *w = (struct library_wanted){0};
+    *w = (struct library_search){0};
 }
 
 void
-library_search_read(const char *search, struct library_wanted *out)
+library_search_read(const char *search, struct library_search *out)
 {
-    *out = (struct library_wanted){.seed = -1};
+    *out = (struct library_search){.seed = -1};
     char *copy = mem_strdup(search), *left = NULL;
     for (char *w = strtok_r(copy, blanks, &left); w; w = strtok_r(NULL, blanks, &left))
         if (!read_condition(w, out))

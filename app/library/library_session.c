@@ -10,14 +10,14 @@
 #include "engine/base/limits.h"
 
 bool
-library_keep(struct library *l, const char *key, const char *text, struct err *err)
+library_put_value(struct library *l, const char *key, const char *text, struct err *err)
 {
     return library_run(l, library_prepare(l, err, "INSERT INTO session(key, text) VALUES(?1, ?2)"
                                   " ON CONFLICT(key) DO UPDATE SET text=?2", "tt", key, text), err);
 }
 
 char *
-library_kept(struct library *l, const char *key, struct err *err)
+library_get_value(struct library *l, const char *key, struct err *err)
 {
     sqlite3_stmt *s = library_prepare(l, err, "SELECT text FROM session WHERE key=?1", "t", key);
     char *text = s && sqlite3_step(s) == SQLITE_ROW ? library_column_text(s, 0) : NULL;
@@ -40,13 +40,13 @@ replace_inputs(struct library *l, const struct job *job, struct err *err)
 }
 
 bool
-library_keep_instruction(struct library *l, const struct job *job, struct err *err)
+library_save_instruction(struct library *l, const struct job *job, struct err *err)
 {
     struct jv *json = job_json(job, true);
     char *text = jv_text(json, 0);
     bool ok = library_execute(l, "BEGIN IMMEDIATE", err);
     if (ok) {
-        ok = library_keep(l, "compose", text, err) && replace_inputs(l, job, err);
+        ok = library_put_value(l, "compose", text, err) && replace_inputs(l, job, err);
         ok = library_end(l, ok, err);
     }
     free(text);
@@ -55,10 +55,10 @@ library_keep_instruction(struct library *l, const struct job *job, struct err *e
 }
 
 bool
-library_kept_instruction(struct library *l, struct job *out)
+library_load_instruction(struct library *l, struct job *out)
 {
     *out = JOB_EMPTY;
-    char *text = library_kept(l, "compose", NULL);
+    char *text = library_get_value(l, "compose", NULL);
     struct jv *json = text ? jv_parse(text, strlen(text), "the last session", NULL) : NULL;
     bool ok = json && job_parse(out, json, "the last session", NULL);
     for (int i = 0; ok && i < out->reference_count; i++)

@@ -121,7 +121,7 @@ background_open(const struct library *library, struct err *err)
     init_through(&b->through);
     b->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = b->fd >= 0 || err_errno(err, ERR_IO, "no file descriptor for background work");
-    ok = ok && (!library || (b->library = library_open_again(library, err)));
+    ok = ok && (!library || (b->library = library_reopen(library, err)));
     if (ok && threads_start(&b->thread, work, b, err))
         return b;
     free_all(b);

@@ -68,7 +68,7 @@ compose_ask_for_look(struct ui *ui)
     struct job *one = &reading->jobs[0];
     job_copy(one, &session->job);
     if (!one->references[c->reference].embedded)
-        job_unread(&one->references[c->reference]);
+        job_drop_data(&one->references[c->reference]);
     for (int i = one->reference_count - 1; i >= 0; i--)
         if (i != c->reference)
             job_remove(one, i);

@@ -162,7 +162,7 @@ entry_drop(struct ui *ui, const char *job, const char *owner)
 static bool
 write_text(struct library *l, const struct entry *e, struct err *err)
 {
-    return library_keep(l, e->key, e->text, err);
+    return library_put_value(l, e->key, e->text, err);
 }
 
 void
@@ -177,7 +177,7 @@ entry_text(struct ui *ui, const char *key, const char *text)
 static bool
 write_instruction(struct library *l, const struct entry *e, struct err *err)
 {
-    return library_keep_instruction(l, &e->job, err);
+    return library_save_instruction(l, &e->job, err);
 }
 
 static void

@@ -36,7 +36,7 @@ read_bookmarks(struct ui *ui, char *out[BOOKMARKS_MAX])
 {
     struct compose *c = compose_of(ui);
     if (!c->bookmarks && ui_library(ui))
-        c->bookmarks = library_kept(ui_library(ui), "bookmarks", NULL);
+        c->bookmarks = library_get_value(ui_library(ui), "bookmarks", NULL);
     char *copy = mem_strdup(c->bookmarks ? c->bookmarks : ""), *next = copy;
     int count = 0;
     for (char *line; next && (line = strsep(&next, "\n")) && count < BOOKMARKS_MAX;)

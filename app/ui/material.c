@@ -113,11 +113,11 @@ vary(struct ui *ui, struct opening *o)
     struct reading *r = reading_new(1, begin_variation);
     struct job *j = &r->jobs[0];
     job_copy(j, &o->job);
-    job_settle(&other); // a new seed
+    job_resolve(&other); // a new seed
     free(j->variation);
     j->variation = mem_printf("%" PRId64 ":%g", other.seed, MATERIAL_VARIATION);
     j->id[0] = 0;
-    job_settle(j);
+    job_resolve(j);
     reading_put(ui, r);
 }
 

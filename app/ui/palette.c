@@ -235,7 +235,8 @@ palette_changed(struct ui *ui)
 static void
 read_history(struct ui *ui, struct palette *p)
 {
-    char *kept = ui->library ? library_kept(ui->library, "commands", NULL) : NULL, *next = kept;
+    char *kept = ui->library ? library_get_value(ui->library, "commands", NULL) : NULL,
+         *next = kept;
     for (char *line; next && (line = strsep(&next, "\n")) && p->history_count < COMMANDS_KEPT;)
         if (*line)
             p->history[p->history_count++] = mem_strdup(line);

@@ -81,7 +81,7 @@ session_check(struct ui *ui)
     struct err err = {0};
     session_job(ui, &j);
     session->fault[0] = 0;
-    if (*j.instruction && !job_check_whole(&j, &err))
+    if (*j.instruction && !job_check_complete(&j, &err))
         snprintf(session->fault, sizeof session->fault, "%s", err.text);
     job_finish(&j);
     session->dirty = true;
@@ -203,7 +203,7 @@ forget_or_reread(struct job *j, int i)
     struct job_reference *r = &j->references[i];
     bool has_file = r->file && !r->embedded && !r->processed;
     if (has_file)
-        job_unread(r);
+        job_drop_data(r);
     else if (!r->data)
         job_remove(j, i);
 }
@@ -213,7 +213,7 @@ session_restore(struct ui *ui)
 {
     struct session *session = session_of(ui);
     struct job j = JOB_EMPTY;
-    if (ui_library(ui) && library_kept_instruction(ui_library(ui), &j)) {
+    if (ui_library(ui) && library_load_instruction(ui_library(ui), &j)) {
         for (int i = j.reference_count - 1; i >= 0; i--)
             forget_or_reread(&j, i);
         session_set(ui, &j);
@@ -391,8 +391,8 @@ session_draw(struct ui *ui)
         ok = err_set(&err, ERR_INPUT, "there is no instruction yet; press i to write one");
     }
     if (ok) {
-        job_settle(j);
-        ok = job_check_whole(j, &err);
+        job_resolve(j);
+        ok = job_check_complete(j, &err);
     }
     if (ok) {
         reading_put(ui, r);

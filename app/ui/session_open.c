@@ -88,14 +88,14 @@ open_sheet(struct ui *ui, struct opening *o)
     char why[ERR_TEXT_MAX];
     const char *slash = strrchr(o->file, '/');
     int first = tasks_of(ui)->count, started = 0;
-    job_settle(&fresh); // an id and a new seed for the sweep
+    job_resolve(&fresh); // an id and a new seed for the sweep
     struct jv *sweep = sweep_of(o, &fresh);
     snprintf(why, sizeof why, "from %s", slash ? slash + 1 : o->file);
     for (int i = 0; i < o->sheet.count; i++) {
         struct job *j = &o->sheet.cells[i].job;
         if (o->number && !sweep_sheet_has(&o->sheet, "seed"))
             j->seed = fresh.seed;
-        job_settle(j);
+        job_resolve(j);
         jv_set(sweep, "label", jv_from_string(o->sheet.cells[i].label));
         started += o->number ? task_start(ui, j, sweep) : task_offer(ui, j, sweep, why) != NULL;
     }

@@ -56,7 +56,7 @@ session_take_file(struct job_reference *r, const char *typed)
         free(r->credit);
         r->credit = NULL;
         r->embedded = r->processed = r->retrieved = false;
-        job_unread(r);
+        job_drop_data(r);
     }
     free(whole);
     free(path);

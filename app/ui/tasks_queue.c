@@ -190,8 +190,8 @@ tasks_turn_bell(struct ui *ui)
 void
 tasks_restore(struct ui *ui)
 {
-    char *kept = ui_library(ui) ? library_kept(ui_library(ui), "bell", NULL) : NULL;
-    char *pace = ui_library(ui) ? library_kept(ui_library(ui), "pace", NULL) : NULL;
+    char *kept = ui_library(ui) ? library_get_value(ui_library(ui), "bell", NULL) : NULL;
+    char *pace = ui_library(ui) ? library_get_value(ui_library(ui), "pace", NULL) : NULL;
     tasks_of(ui)->silent = kept && strcmp(kept, "no") == 0;
     tasks_of(ui)->pace = pace ? strtod(pace, NULL) : 0;
     free(pace);

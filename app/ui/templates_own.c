@@ -101,7 +101,7 @@ bring_back(struct ui *ui)
 {
     struct templates_own *own = templates_own_of(ui);
     struct err err = {0};
-    char *path = own->removed && template_bring_back(own->removed, &err) ? own->removed : NULL;
+    char *path = own->removed && template_restore(own->removed, &err) ? own->removed : NULL;
     if (!own->removed) {
         ui_say(ui, ROLE_STATUS, "no template was removed");
         return;

@@ -62,10 +62,10 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
     // The same seed for all, so that only the swept values differ.
     struct job seed = JOB_EMPTY;
     seed.seed = session->job.seed;
-    job_settle(&seed);
+    job_resolve(&seed);
     ok = ok && (sweep_cells(&s) > 0 || err_set(err, ERR_INPUT, "choose what to sweep over"));
     if (ok && *lots)
-        ok = sweep_draw_lots(&s, atoi(lots), seed.seed, err);
+        ok = sweep_sample(&s, atoi(lots), seed.seed, err);
     ok = ok && sweep_fits(&s, err);
     struct jv *kept = jv_object(); // what each job keeps about the sweep
     jv_set(kept, "columns", jv_from_integer(ok ? sweep_columns(&s) : 1));
@@ -82,7 +82,7 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
             if (j->seed < 0)
                 j->seed = seed.seed;
             j->count = 1;
-            job_settle(j);
+            job_resolve(j);
             if (i == 0)
                 jv_set(kept, "id", jv_from_string(j->id));
             jv_set(kept, "label", jv_from_string(label));

@@ -159,7 +159,7 @@ void
 training_restore_curve(struct ui *ui)
 {
     struct library *library = ui_library(ui);
-    char *kept = library ? library_kept(library, "curve", NULL) : NULL;
+    char *kept = library ? library_get_value(library, "curve", NULL) : NULL;
     training_of(ui)->blocks = kept && strcmp(kept, "blocks") == 0;
     free(kept);
 }

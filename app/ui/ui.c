@@ -434,7 +434,7 @@ ground_is_light(void)
 static bool
 choose_theme(struct ui *ui, const char *asked, struct err *err)
 {
-    char *kept = ui->library ? library_kept(ui->library, "theme", NULL) : NULL;
+    char *kept = ui->library ? library_get_value(ui->library, "theme", NULL) : NULL;
     const char *environment = getenv("LIMN_THEME");
     const char *name = asked                         ? asked
                        : environment && *environment ? environment

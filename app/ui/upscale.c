@@ -67,7 +67,7 @@ draw_larger(struct ui *ui, struct opening *o)
         r->work.release(&r->work);
         return;
     }
-    job_settle(&r->jobs[0]);
+    job_resolve(&r->jobs[0]);
     reading_put(ui, r);
 }
 

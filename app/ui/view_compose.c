@@ -60,7 +60,7 @@ open_compose(struct ui *ui)
     if (c->browser.folder)
         return;
     c->newcomer = ui_library(ui) && is_empty(ui_library(ui)); // until something is drawn
-    char *kept = ui_library(ui) ? library_kept(ui_library(ui), "folder", NULL) : NULL;
+    char *kept = ui_library(ui) ? library_get_value(ui_library(ui), "folder", NULL) : NULL;
     char here[4096];
     if (!getcwd(here, sizeof here))
         snprintf(here, sizeof here, "/");
@@ -79,7 +79,7 @@ close_compose(struct ui *ui)
     struct compose *c = compose_of(ui);
     struct job carrier = JOB_EMPTY;
     if (ui_library(ui) && c->browser.folder)
-        library_keep(ui_library(ui), "folder", c->browser.folder, NULL);
+        library_put_value(ui_library(ui), "folder", c->browser.folder, NULL);
     carrier.references[0] = c->removed;
     carrier.reference_count = c->has_removed;
     job_finish(&carrier);

@@ -325,7 +325,7 @@ again(struct ui *ui, const struct task *t)
     job_copy(j, &t->job);
     j->id[0] = 0;
     j->seed = -1;
-    job_settle(j);
+    job_resolve(j);
     reading_put(ui, r);
 }
 

@@ -204,7 +204,7 @@ show_job(struct ui *ui, struct reading *r)
         return;
     for (int i = 0; i < j->reference_count; i++)
         if (j->references[i].file && !j->references[i].embedded)
-            job_unread(&j->references[i]);
+            job_drop_data(&j->references[i]);
     char *stem = template_stem(r->subject);
     session_set(ui, j);
     ui_open_view(ui, VIEW_COMPOSE);
@@ -306,10 +306,10 @@ draw_template(struct ui *ui, struct template_entry *e)
     struct job *j = &r->jobs[0];
     struct err err = {0};
     bool ok = template_job(&e->template, j, &err);
-    job_settle(j);
+    job_resolve(j);
     if (!ok)
         use_template(ui, e);
-    else if (job_check_whole(j, &err))
+    else if (job_check_complete(j, &err))
         reading_put(ui, r);
     else
         ui_say(ui, ROLE_ERROR, "%s", err.text);

@@ -125,7 +125,7 @@ training_load(struct ui *ui)
     if (ui_host(ui))
         training_tidy_copies(ui);
     struct library *library = ui_library(ui);
-    char *kept = library ? library_kept(library, "trainings", NULL) : NULL, *left = NULL;
+    char *kept = library ? library_get_value(library, "trainings", NULL) : NULL, *left = NULL;
     for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
          line = strtok_r(NULL, "\n", &left))
         add(ui, line, NULL); // missing ones are left out

@@ -88,8 +88,8 @@ struct client_event {
 bool client_next(struct client *c, struct client_event *event);
 void client_event_free(struct client_event *event);
 
-// Sends a job on which job_read() and job_settle() were called. Pictures are sent once, by content.
-// The job may be freed: the client keeps what the worker may still ask for.
+// Sends a job on which job_read() and job_resolve() were called. Pictures are sent once, by
+// content. The job may be freed: the client keeps what the worker may still ask for.
 void client_submit(struct client *c, const struct job *j, bool previews);
 // Takes over a job that an earlier client submitted and this worker has.
 void client_expect(struct client *c, const char *job, int count);

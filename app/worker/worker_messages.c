@@ -53,7 +53,7 @@ on_submit(struct worker *w, struct wire_message *m)
     struct pending *p = mem_zalloc(sizeof *p);
     p->previews = jv_bool(jv_get(m->head, "previews"), false);
     const struct jv *job = jv_get(m->head, "job");
-    bool ok = job_parse(&p->job, job, "the job", &err) && job_check_whole(&p->job, &err);
+    bool ok = job_parse(&p->job, job, "the job", &err) && job_check_complete(&p->job, &err);
     for (int i = 0; ok && i < p->job.reference_count; i++) {
         char name[60];
         job_reference_name(&p->job.references[i], name, sizeof name);
@@ -61,7 +61,7 @@ on_submit(struct worker *w, struct wire_message *m)
             ok = err_set(&err, ERR_INPUT, "%s has no picture", name);
     }
     if (ok) {
-        job_settle(&p->job);
+        job_resolve(&p->job);
         worker_add_pending(w, p);
         return;
     }

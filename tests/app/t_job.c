@@ -273,7 +273,7 @@ lots_are_drawn_from_grids_of_any_size(void **state)
         err.text, "the sweep has 65601536000 pictures, it may have 256: give fewer values, or "
                   "--random N");
     err_clear(&err);
-    assert_true(sweep_draw_lots(&a, LIMIT_SWEEP_CELLS, 7, &err) && sweep_fits(&a, &err));
+    assert_true(sweep_sample(&a, LIMIT_SWEEP_CELLS, 7, &err) && sweep_fits(&a, &err));
     assert_int_equal(sweep_cells(&a), LIMIT_SWEEP_CELLS);
     int far = 0;
     for (int i = 0; i < LIMIT_SWEEP_CELLS; i++) {
@@ -283,13 +283,13 @@ lots_are_drawn_from_grids_of_any_size(void **state)
     }
     assert_true(far > LIMIT_SWEEP_CELLS / 2); // 87 of 100 lie there
     b = a;
-    assert_true(sweep_draw_lots(&b, LIMIT_SWEEP_CELLS, 7, &err));
+    assert_true(sweep_sample(&b, LIMIT_SWEEP_CELLS, 7, &err));
     assert_memory_equal(a.picks, b.picks, sizeof a.picks);
-    assert_true(sweep_draw_lots(&b, LIMIT_SWEEP_CELLS, 8, &err));
+    assert_true(sweep_sample(&b, LIMIT_SWEEP_CELLS, 8, &err));
     assert_memory_not_equal(a.picks, b.picks, sizeof a.picks);
     sweep_finish(&a);
     // A small deck is dealt whole before it is dealt again.
-    assert_true(sweep_add(&a, NULL, "seed", "1..5", &err) && sweep_draw_lots(&a, 15, 3, &err));
+    assert_true(sweep_add(&a, NULL, "seed", "1..5", &err) && sweep_sample(&a, 15, 3, &err));
     for (int round = 0; round < 3; round++) {
         int seen = 0;
         for (int i = 0; i < 5; i++)

@@ -224,13 +224,13 @@ pictures_belong_together(void **state)
         struct err err = {0};
         j.instruction = mem_strdup("a fox");
         assert_true(parameter_read(parameter_find(wrong[i].name), &j, "it", wrong[i].value, &err));
-        assert_false(job_check_whole(&j, &err));
+        assert_false(job_check_complete(&j, &err));
         if (strncmp(err.text, wrong[i].says, strlen(wrong[i].says)) != 0)
             fail_msg("%s", err.text);
         job_add_for(&j, JOB_START, 0);
         job_add_for(&j, JOB_AWAY, 1);
         err_clear(&err);
-        assert_int_equal(job_check_whole(&j, &err), strcmp(wrong[i].name, "ref_weight") != 0);
+        assert_int_equal(job_check_complete(&j, &err), strcmp(wrong[i].name, "ref_weight") != 0);
         job_finish(&j);
     }
     struct job j = JOB_EMPTY;
@@ -238,7 +238,7 @@ pictures_belong_together(void **state)
     j.instruction = mem_strdup("a fox");
     assert_non_null(job_add_for(&j, JOB_MASK, 0));
     assert_null(job_add_for(&j, JOB_MASK, 0));
-    assert_false(job_check_whole(&j, &err));
+    assert_false(job_check_complete(&j, &err));
     assert_string_equal(err.text, "a mask needs a picture to start from (start)");
     job_finish(&j);
 }

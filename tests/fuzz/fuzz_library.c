@@ -22,7 +22,7 @@ fill(struct library *l)
 {
     struct job j = JOB_EMPTY;
     j.instruction = mem_strdup("a fox on a hill");
-    job_settle(&j);
+    job_resolve(&j);
     strcpy(j.id, "a-job");
     library_job_add(l, &j, NULL, NULL, NULL);
     for (int i = 0; i < 20; i++) {
@@ -40,7 +40,7 @@ fill(struct library *l)
         library_rate(l, id, i % 5, NULL);
         library_tag(l, id, "best", i % 2, NULL);
     }
-    library_keep(l, "compose", "{}", NULL);
+    library_put_value(l, "compose", "{}", NULL);
     job_finish(&j);
 }
 
@@ -93,7 +93,7 @@ use(struct library *l)
     library_job_restore(l, "a-job", &j, &sweep, NULL);
     job_finish(&j);
     jv_free(sweep);
-    free(library_kept(l, "compose", NULL));
+    free(library_get_value(l, "compose", NULL));
     library_rate(l, 1, 3, NULL);
     library_tag(l, 1, "t", true, NULL);
 }

@@ -52,7 +52,7 @@ read_job(const uint8_t *png, size_t size)
     struct err err = {0};
     struct job j = {0};
     if (job_from_png_in(&j, png, size, "a.png", &err)) {
-        job_settle(&j);
+        job_resolve(&j);
         jv_free(job_json(&j, true));
     }
     fuzz_said("", &err);

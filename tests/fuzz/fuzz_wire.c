@@ -18,7 +18,7 @@ use(struct wire *w, const struct wire_message *m)
     struct job *j = mem_zalloc(sizeof *j);
     struct order *o = mem_zalloc(sizeof *o);
     if (job_parse(j, jv_get(m->head, "job"), "job", &err) && job_check(j, &err)) {
-        job_settle(j);
+        job_resolve(j);
         wire_send(w, job_json(j, false), m->payload, m->size);
     }
     fuzz_said("", &err);

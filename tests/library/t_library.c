@@ -42,7 +42,7 @@ half_written(struct library *l)
     static char text[64];
     struct job j;
     *text = 0;
-    assert_true(library_kept_instruction(l, &j));
+    assert_true(library_load_instruction(l, &j));
     if (j.reference_count && j.references[0].data)
         snprintf(text, sizeof text, "%.*s", (int)j.references[0].size,
                  (const char *)j.references[0].data);
@@ -69,7 +69,7 @@ a_drawing_ends_before_the_instruction(void **state)
     struct err err = {0};
     struct library *l = library_open(path, NULL, &err);
     struct job j = job_with("20260101-000000-00000001", "PNG one");
-    assert_true(library_keep_instruction(l, &j, &err));
+    assert_true(library_save_instruction(l, &j, &err));
     assert_true(library_job_add(l, &j, NULL, NULL, &err));
     assert_true(library_job_state(l, j.id, LIBRARY_DONE, NULL, &err));
     assert_string_equal(half_written(l), "PNG one");
@@ -87,9 +87,9 @@ a_drawing_outlives_the_instruction(void **state)
     struct library *l = library_open(path, NULL, &err);
     struct job old = job_with("20260101-000000-00000002", "PNG two"),
                other = job_with("", "PNG three");
-    assert_true(library_keep_instruction(l, &old, &err));
+    assert_true(library_save_instruction(l, &old, &err));
     assert_true(library_job_add(l, &old, NULL, NULL, &err));
-    assert_true(library_keep_instruction(l, &other, &err)); // what is written next
+    assert_true(library_save_instruction(l, &other, &err)); // what is written next
     assert_string_equal(half_written(l), "PNG three");
     assert_string_equal(of_job(l, old.id), "PNG two");
     library_close(l);
@@ -133,7 +133,7 @@ want_of_memory_is_no_damage(void **state)
     words[2999] = 0;
     for (int i = 0; i < 100; i++) {
         char *key = mem_printf("many %d", i);
-        assert_true(library_keep(l, key, words, &err));
+        assert_true(library_put_value(l, key, words, &err));
         free(key);
     }
     library_close(l);
