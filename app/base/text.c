@@ -45,6 +45,22 @@ text_printable(wchar_t c)
            !(c >= 0xFFF9 && c <= 0xFFFB) && !(c >= 0xE0000 && c <= 0xE0FFF);
 }
 
+// Names and values are compared in it.
+static char
+plain(char c)
+{
+    return c == '-' || c == '_' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+size_t
+text_begins_with(const char *text, const char *name)
+{
+    size_t n = 0;
+    while (name[n] && plain(text[n]) == plain(name[n]))
+        n++;
+    return name[n] ? 0 : n;
+}
+
 size_t
 text_put(wchar_t c, char *out)
 {

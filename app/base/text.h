@@ -21,6 +21,10 @@ bool text_printable(wchar_t c);
 // included, becomes '?'. It never grows. Returns text.
 char *text_line(char *text);
 
+// How many bytes of `text` the name at its beginning takes, where letters count in either case, and
+// '-', '_' and a space for one another; 0: it does not begin with the name.
+size_t text_begins_with(const char *text, const char *name);
+
 // Filters a stream of bytes bound for a terminal, in pieces that may end in the middle of a
 // character. Line feeds, carriage returns, tabs and the sequence that clears a line pass; the rest
 // is treated as by text_line(). With `bytes`, invalid UTF-8 passes too, except controls: scripts

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "app/job/parameters.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/base/text.h"
 #include "engine/base/mem.h"
 #include "engine/diffusion/guidance.h"
 #include "engine/diffusion/sampler.h"
@@ -70,14 +70,9 @@ parameter_find(const char *name)
 
 // How many bytes of the line the name is; 0: the line does not begin with it.
 static size_t
-begins_with(const char *line, const char *name)
+name_length(const char *line, const char *name)
 {
-    size_t n = 0;
-    for (; name[n]; n++) {
-        bool joint = strchr("_- ", name[n]) && line[n] && strchr("_- ", line[n]);
-        if (!joint && tolower((unsigned char)line[n]) != tolower((unsigned char)name[n]))
-            return 0;
-    }
+    size_t n = text_begins_with(line, name);
     return line[n] == 0 || line[n] == ' ' || line[n] == '=' ? n : 0;
 }
 
@@ -87,7 +82,7 @@ parameter_named(const char *line, const char **value)
     const struct parameter *found = NULL;
     size_t longest = 0;
     for (const struct parameter *p = parameters; p->name; p++) {
-        size_t name = begins_with(line, p->name), label = begins_with(line, p->label);
+        size_t name = name_length(line, p->name), label = name_length(line, p->label);
         if (MAX(name, label) > longest) {
             longest = MAX(name, label);
             found = p;

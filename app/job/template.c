@@ -8,6 +8,7 @@
 
 #include "app/base/places.h"
 #include "app/base/suggest.h"
+#include "app/base/text.h"
 #include "app/job/parameters.h"
 #include "app/job/template_parts.h"
 #include "engine/base/beneath.h"
@@ -83,24 +84,16 @@ template_lines(const struct template *t, const char *name, char ***lines, int *c
     return ok;
 }
 
-static char
-plain(char c)
-{
-    return c == '-' || c == '_' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 // The choice that was meant: "fluent-3d" and "Fluent 3D" are "fluent 3d" where nothing else is.
 static const char *
 choice_meant(const struct template_variable *v, const char *value)
 {
     const char *meant = value;
     for (int i = 0; v->type == VARIABLE_CHOICE && i < v->choice_count; i++) {
-        const char *a = v->choices[i], *b = value;
-        while (*a && plain(*a) == plain(*b))
-            a++, b++;
         if (strcmp(v->choices[i], value) == 0)
             return value;
-        if (!*a && !*b)
+        size_t n = text_begins_with(value, v->choices[i]);
+        if (n > 0 && !value[n])
             meant = v->choices[i];
     }
     return meant;

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/base/time_text.h"
 #include "app/base/database.h"
+#include "app/base/time_text.h"
 #include "app/library/library_parts.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"

@@ -93,7 +93,7 @@ release(struct work *w)
 static void
 add(struct contact *c, const struct library_picture *p)
 {
-    char rating[32];
+    char rating[GALLERY_RATING_TEXT];
     if (!p || c->count == MARKS_MAX)
         return;
     gallery_stars(rating, p->rating);

@@ -178,7 +178,7 @@ draw_one(struct ui *ui, int at, int slot, const struct area *a)
 {
     struct gallery *g = gallery_of(ui);
     const struct library_picture *p = gallery_by_id(g, g->marked[at]);
-    char text[600], rating[32];
+    char text[600], rating[GALLERY_RATING_TEXT];
     bool here = g->side == at;
     struct field_line lines[2];
     if (!p)

@@ -70,7 +70,7 @@ static void
 draw_tile(struct ui *ui, int slot, const struct library_picture *p, const struct area *a, bool here)
 {
     const struct gallery *g = gallery_of(ui);
-    char rating[32], line[80];
+    char rating[GALLERY_RATING_TEXT], line[80];
     bool marked = gallery_is_marked(g, p->id);
     if (draw_is_plain()) {
         draw_line(p, a, marked, here);

@@ -43,12 +43,12 @@ vk_bind(struct vk_builder *b, struct vk_dispatch *x, int slot, const struct node
                    n->dtype);
 }
 
-struct vk_memory vk_scratch_placeholder, vk_constants_placeholder;
+struct vk_memory vk_scratch_unresolved, vk_constants_unresolved;
 
 void
 vk_bind_scratch(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset, size_t size)
 {
-    vk_bind_memory(b, x, slot, &vk_scratch_placeholder, offset, size, DTYPE_F32);
+    vk_bind_memory(b, x, slot, &vk_scratch_unresolved, offset, size, DTYPE_F32);
     b->scratch = MAX(b->scratch, offset + size);
 }
 
@@ -56,7 +56,7 @@ void
 vk_bind_scratch_as(struct vk_builder *b, struct vk_dispatch *x, int slot, size_t offset,
                    size_t size, enum dtype type)
 {
-    vk_bind_memory(b, x, slot, &vk_scratch_placeholder, offset, size, type);
+    vk_bind_memory(b, x, slot, &vk_scratch_unresolved, offset, size, type);
     b->scratch = MAX(b->scratch, offset + size);
 }
 
@@ -64,7 +64,7 @@ void
 vk_bind_constant(struct vk_builder *b, struct vk_dispatch *x, int slot, const float *values,
                  size_t count)
 {
-    vk_bind_memory(b, x, slot, &vk_constants_placeholder,
+    vk_bind_memory(b, x, slot, &vk_constants_unresolved,
                    (size_t)b->constant_count * sizeof *values, count * sizeof *values, DTYPE_F32);
     for (size_t i = 0; i < count; i++)
         ARRAY_PUSH(b->constants, b->constant_count, b->constant_capacity, values[i]);

@@ -398,8 +398,8 @@ vk_plan_prepare(struct plan *p, struct err *err)
     for (int i = 0; i < e->count; i++)
         for (int k = 0; k < VK_BINDINGS; k++) {
             struct vk_range *r = &e->list[i].range[k];
-            r->memory = r->memory == &vk_scratch_placeholder     ? e->scratch
-                        : r->memory == &vk_constants_placeholder ? e->constants
+            r->memory = r->memory == &vk_scratch_unresolved     ? e->scratch
+                        : r->memory == &vk_constants_unresolved ? e->constants
                                                                  : r->memory;
         }
     return make_commands(d, e, err);

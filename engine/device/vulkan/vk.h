@@ -290,8 +290,9 @@ void vk_rows(const struct vk_builder *b, struct vk_dispatch *x, uint64_t rows, u
 enum { VK_SPEC_X = 0, VK_SPEC_Y, VK_SPEC_TYPE, VK_SPEC_OWN = VK_SPEC_TYPE + VK_BINDINGS };
 // Words of the push constants every shader has: first element of each binding, then the op's own.
 enum { VK_PUSH_OWN = VK_BINDINGS };
-// Memories of a plan that do not exist yet while builders run.
-extern struct vk_memory vk_scratch_placeholder, vk_constants_placeholder;
+// Stand for memories of a plan that do not exist yet while builders run; recording the plan
+// resolves them.
+extern struct vk_memory vk_scratch_unresolved, vk_constants_unresolved;
 // Own constants and words, in order.
 void vk_spec(struct vk_dispatch *x, uint32_t value);
 void vk_push(struct vk_dispatch *x, int word, uint32_t value);  // word counted from VK_PUSH_OWN
