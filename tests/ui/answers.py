@@ -389,5 +389,5 @@ def what_is_left_to_the_shell():
 
 
 if __name__ == '__main__':
-    side_by_side([as_documented, pasted, the_mouse_paints, moves_over_the_line, what_is_left_to_the_shell],
-                 [who_does_not_answer, typing_meanwhile, late, on_a_light_ground, for_other_programs])
+    side_by_side([who_does_not_answer], [late], [for_other_programs], [what_is_left_to_the_shell, pasted],
+                 [as_documented, the_mouse_paints], [typing_meanwhile, on_a_light_ground, moves_over_the_line])

@@ -54,7 +54,7 @@ class Picture:
 DRAWN = '''keys :
 type size 64
 keys Enter :
-type steps 4
+type steps 2
 keys Enter 4 End F9
 wait done in
 settle
