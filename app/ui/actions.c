@@ -192,17 +192,18 @@ command_set(struct ui *ui, const char *line)
     if (!p)
         return false;
     if (*value)
-        ok = parameter_read(p, &ui->session->job, p->label, value, &err);
+        ok = session_offers(ui, p, value, &err) &&
+             parameter_read(p, &ui->session->job, p->label, value, &err);
     else
         parameter_clear(p, &ui->session->job);
     session_check(ui);
     char *now = ok ? parameter_text(p, &ui->session->job) : NULL;
-    if (!ok)
-        ui_say(ui, ROLE_ERROR, "%s", err.text);
-    else if (now)
-        ui_say(ui, ROLE_GOOD, "%s: %s, for the next drawing", p->label, now);
+    const char *of = ui->view == VIEW_TEMPLATES ? "the instruction of 1; a template has its own"
+                                                : "the next drawing";
+    if (ok)
+        ui_say(ui, ROLE_GOOD, "%s: %s, for %s", p->label, now ? now : "limn chooses", of);
     else
-        ui_say(ui, ROLE_GOOD, "%s: limn chooses, for the next drawing", p->label);
+        ui_say(ui, ROLE_ERROR, "%s", err.text);
     free(now);
     return true;
 }

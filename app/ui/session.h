@@ -12,6 +12,7 @@
 struct ui;
 struct arrival;
 struct reading;
+struct parameter;
 
 struct session {
     struct field text; // of the instruction; its pictures and parameters are in `job`
@@ -65,6 +66,9 @@ void session_parameters(struct ui *ui); // opens their form
 // The memory that drawing with a model takes, as the worker described it: "8.60 GB at 512, …"; "":
 // unknown. Freed with free().
 char *session_memory(const struct jv *model);
+// Whether the worker has the model or device that is named; ERR_INPUT if not. Other parameters,
+// names of files, and any name before the worker has described itself, are left to the drawing.
+bool session_offers(struct ui *ui, const struct parameter *p, const char *name, struct err *err);
 void session_described(struct ui *ui); // the worker has described its models: updates the open form
 // Whether a name typed into a form is that of a file; true for an empty one.
 bool session_is_file(const char *typed, struct err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/base/places.h"
+#include "app/base/suggest.h"
 #include "app/job/parameters.h"
 #include "app/ui/form.h"
 #include "app/ui/material.h"
@@ -176,6 +177,45 @@ model_names(struct ui *ui, const char *names[LIMIT_CHOICE_NAMES + 1], char *trai
     for (int i = 0; i < more && n < LIMIT_CHOICE_NAMES; i++)
         names[n++] = trained[i];
     return n;
+}
+
+// A name as listed, or a part of it: NAME of ORG/NAME, vulkan of vulkan:0.
+static bool
+is_name_of(const char *listed, const char *name)
+{
+    const char *slash = strrchr(listed, '/');
+    size_t n = strlen(name);
+    return strcmp(listed, name) == 0 || (slash && strcmp(slash + 1, name) == 0) ||
+           (strncmp(listed, name, n) == 0 && listed[n] == ':');
+}
+
+bool
+session_offers(struct ui *ui, const struct parameter *p, const char *name, struct err *err)
+{
+    bool model = p->names == COMPLETE_MODEL;
+    if (!ui_machine(ui) || (!model && p->names != COMPLETE_DEVICE))
+        return true;
+    const struct jv *list = jv_get(ui_machine(ui), model ? "models" : "devices");
+    for (size_t i = 0; i < jv_size(list); i++) {
+        const char *why = jv_string(jv_get(jv_at(list, i), "reason"), "");
+        if (is_name_of(jv_string(jv_get(jv_at(list, i), "name"), ""), name))
+            return !*why || err_set(err, ERR_INPUT, "%s cannot be used: %s", name, why);
+    }
+    const char *names[LIMIT_CHOICE_NAMES + 1] = {0};
+    char *trained[TRAININGS_MAX] = {0};
+    int count = model ? model_names(ui, names, trained) : worker_names(ui, "devices", names);
+    bool known = model ? strchr(name, '/') || (!ui_host(ui) && file_exists(name))
+                       : strcmp(name, "auto") == 0 || strcmp(name, "null") == 0;
+    for (int i = 0; i < count; i++)
+        known = known || strcmp(names[i], name) == 0;
+    const char *near = suggest(name, names);
+    if (!known)
+        err_set(err, ERR_INPUT, "there is no %s '%.60s'%s%s%s", p->label, name,
+                near ? "; did you mean '" : "; 5 lists what there is", near ? near : "",
+                near ? "'?" : "");
+    for (int i = 0; i < TRAININGS_MAX; i++)
+        free(trained[i]);
+    return known;
 }
 
 // What the current model uses for a parameter that is not set. NULL: unknown. Freed with free().

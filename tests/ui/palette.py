@@ -126,6 +126,22 @@ def habits():
     check(re.search('^ 4 stars +seed', screen, re.M), 'stars are a number', screen)
 
 
+def only_what_is_there():
+    """A model or device that the machine does not have is refused where it is set, not when it is to draw."""
+    h = Home()
+    (h.path / 'mine').mkdir()
+    first = 'keys 5\nwait limn-icons\nkeys 1 :\n'
+    for line, what in (('model nope', "there is no model 'nope'; 5 lists what there is"),
+                       ('model limn-icon', "there is no model 'limn-icon'; did you mean 'limn-icons'?"),
+                       ('device nope', "there is no device 'nope'"), ('model limn-icons', 'model: limn-icons, for'),
+                       ('model mine', 'model: mine, for'), ('device cpu', 'device: cpu, for'),
+                       ('device auto', 'device: auto, for')):
+        screen = h.play(f'{first}type {line}\nkeys Enter\nsave -', line, folder=str(h.path))
+        check(what in ' '.join(screen.split()), f'{line}: {what}', screen)
+    screen = says(h, 'steps 7', keys='4')
+    check('steps: 7, for the instruction of 1; a template has its own' in screen, 'what a parameter is for', screen)
+
+
 def sample_as_set():
     """F9 in an empty composer draws with the parameters that were set."""
     h = Home()
@@ -134,4 +150,4 @@ def sample_as_set():
 
 
 if __name__ == '__main__':
-    run([palette, own_keys, helped, said_once, names, habits, sample_as_set])
+    run([palette, own_keys, helped, said_once, names, habits, only_what_is_there, sample_as_set])
