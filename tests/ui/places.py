@@ -75,7 +75,7 @@ def painted():
     # A small picture's ground has squares as large and as sharp as any other's.
     h = Home()
     shot = h.path / 'screen.png'
-    h.play(DRAWN, 'a small picture')
+    h.play('keys 4 End F9\nwait done in\nsettle', 'a small picture with a clear ground')
     h.play(f'size 100x40\nkeys 3\nsettle\nkeys M\nwait mask:\nsettle\nkeys - -\nsettle\nsave {shot}', 'painting')
     p = Picture(shot)
     corner = p.colours(p.width // 2 - 330, 3 * HIGH + 4, 40, 40)
