@@ -13,6 +13,18 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 
+static bool
+worker_trains(struct ui *ui, struct err *err)
+{
+    if (!client_ready(ui_client(ui)))
+        return err_set(err, ERR_DEVICE, "the worker is not ready yet; try again in a moment");
+    return training_of(ui)->able ||
+           err_set(err, ERR_UNSUPPORTED,
+                   "the worker belongs to an earlier limn, which cannot train: install the same "
+                   "version");
+}
+
+// What is wrong with the line is said first, whether or not the worker is ready.
 static void
 begin(struct ui *ui, int argc, char **argv)
 {
@@ -22,17 +34,10 @@ begin(struct ui *ui, int argc, char **argv)
     struct job id = JOB_EMPTY;
     job_name(&id);
     command_request_begin(&e, ui_host(ui));
-    if (!client_ready(ui_client(ui)))
-        err_set(&err, ERR_DEVICE, "the worker is not ready yet");
-    else if (!t->able)
-        err_set(&err, ERR_UNSUPPORTED,
-                "the worker belongs to an earlier limn, which cannot train: install the same "
-                "version");
     struct command_line line = {0};
-    bool ok =
-        err.code == ERR_NONE && command_line_read(&line, &command_program, true, argc, argv, &err);
+    bool ok = command_line_read(&line, &command_program, true, argc, argv, &err);
     line.detach = true;
-    if (ok && command_request_from(&e, &line, &err)) {
+    if (ok && command_request_from(&e, &line, &err) && worker_trains(ui, &err)) {
         snprintf(t->begun, sizeof t->begun, "%s", id.id);
         command_request_start(&e, ui_client(ui), id.id, true);
         ui_say(ui, ROLE_STATUS, "starting the training run \u2026");
