@@ -100,7 +100,7 @@ items_of_sheet(const struct generate *g, const struct sweep_sheet *sheet, struct
                int *count, struct err *err)
 {
     bool ok = true;
-    if (g->sweeps.count || g->lots || g->given.count || g->sets.count || g->refs.count ||
+    if (g->sweeps.count || g->samples || g->given.count || g->sets.count || g->refs.count ||
         g->ref_texts.count || g->start || g->mask || g->away.count)
         return err_set(err, ERR_INPUT,
                        "%s is the sheet of a sweep: it is drawn as it is, without --sweep, "
@@ -183,10 +183,10 @@ read_source(struct drawings *d, const struct generate *g, bool instruct, struct 
 static bool
 resolve_sweep(struct drawings *d, const struct generate *g, struct err *err)
 {
-    return d->is_sheet || (read_sweep(g, d->template, &d->sweep, err) &&
-                           (!g->lots || sweep_sample(&d->sweep, g->lots, MAX(g->given.seed, 0),
-                                                     err)) &&
-                           sweep_fits(&d->sweep, err));
+    return d->is_sheet ||
+           (read_sweep(g, d->template, &d->sweep, err) &&
+            (!g->samples || sweep_sample(&d->sweep, g->samples, MAX(g->given.seed, 0), err)) &&
+            sweep_fits(&d->sweep, err));
 }
 
 static bool
@@ -289,7 +289,7 @@ run_instruct(const struct command_line *line)
                  "0..1:0.25 or * (all choices) or @FILE; up to 3 times; FILE-sheet.png shows "     \
                  "them all with labels"),                                                          \
      .group = "Sweeps"},                                                                           \
-    {OPTION_WHOLE("random", "N", 1, LIMIT_SWEEP_CELLS, struct generate, lots,                      \
+    {OPTION_WHOLE("random", "N", 1, LIMIT_SWEEP_CELLS, struct generate, samples,                   \
                   "only N of a sweep's pictures, chosen at random")},                              \
     {OPTION_SWITCH("no-sweep", struct generate, no_sweep, "ignore the template's own sweep")},     \
     {OPTION_TEXT("output", "FILE.png", struct generate, draw.output,                               \

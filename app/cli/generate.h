@@ -14,7 +14,7 @@ struct generate {
     const char *source; // template, PNG or instruction
     struct value_list sets, refs, ref_texts, away, sweeps;
     const char *start, *mask;
-    int lots;
+    int samples;
     bool no_sweep;
     struct job given; // parameters; its texts are words of the command line
     struct draw_params draw;

@@ -21,7 +21,7 @@ ui_open_view(struct ui *ui, enum view_id view)
 {
     screen_track_mouse(false); // a view that follows the mouse turns it on again
     if (view != ui->view && ui->view != VIEW_HELP)
-        ui->view_before = ui->view;
+        ui->previous_view = ui->view;
     ui->view = view;
     if (ui->first_frame > 0) // messages of the start stay readable
         ui->dialogue.message[0] = 0;
@@ -62,7 +62,7 @@ command_done(struct ui *ui, const char *text)
 {
     if (!text || !*text)
         return;
-    palette_remember(ui, text);
+    palette_add_history(ui, text);
     ui_command(ui, text);
 }
 
@@ -89,12 +89,12 @@ take_painted(struct ui *ui)
 {
     bool ended = false;
     struct image *white = window_link_painted(ui->window, &ended);
-    painter_take_window(ui, white, ended);
+    painter_set_mask(ui, white, ended);
     image_unref(white);
 }
 
 void
-ui_turn_window(struct ui *ui)
+ui_poll_window(struct ui *ui)
 {
     struct err err = {0};
     if (!ui->window)
@@ -123,7 +123,7 @@ ui_request(struct ui *ui, enum request request)
     };
     for (int i = 0; i < VIEW_COUNT; i++)
         if (opens[i] == request) {
-            ui_open_view(ui, request == REQUEST_HELP && ui->view == VIEW_HELP ? ui->view_before
+            ui_open_view(ui, request == REQUEST_HELP && ui->view == VIEW_HELP ? ui->previous_view
                                                                               : (enum view_id)i);
             return true;
         }
@@ -132,20 +132,20 @@ ui_request(struct ui *ui, enum request request)
         return quit(ui);
     case REQUEST_BACK:
         if (ui->view != VIEW_COMPOSE)
-            ui_open_view(ui, ui->view == VIEW_HELP ? ui->view_before : VIEW_COMPOSE);
+            ui_open_view(ui, ui->view == VIEW_HELP ? ui->previous_view : VIEW_COMPOSE);
         return true;
     case REQUEST_COMMAND:
         ui_prompt(ui, ":", "", command_done);
         ui->dialogue.palette = palette_open(ui);
         return true;
     case REQUEST_BELL:
-        tasks_turn_bell(ui);
+        tasks_toggle_bell(ui);
         return true;
     case REQUEST_CURVE:
-        training_turn_curve(ui);
+        training_toggle_curve(ui);
         return true;
     case REQUEST_REDRAW:
-        screen_changed(ui);
+        screen_resized(ui);
         return true;
     case REQUEST_WINDOW:
         toggle_window(ui);
@@ -173,10 +173,10 @@ command_theme(struct ui *ui, const char *name)
         return false;
     }
     ui->screen.theme = theme;
-    ui->screen.theme_suits = false;
+    ui->screen.theme_automatic = false;
     theme_apply(&ui->screen.theme, ui->screen.mono);
     entry_text(ui, "theme", name);
-    screen_changed(ui);
+    screen_resized(ui);
     return true;
 }
 
@@ -210,7 +210,7 @@ command_set(struct ui *ui, const char *line)
 
 // The only request whose name starts with `name`, as `q` for quit; REQUEST_NONE: none, or several.
 static enum request
-request_begins(const char *name)
+request_by_prefix(const char *name)
 {
     enum request found = REQUEST_NONE;
     for (int r = 1; r < REQUEST_COUNT; r++)
@@ -223,7 +223,7 @@ request_begins(const char *name)
 }
 
 static void
-refuse(struct ui *ui, const char *name, enum request request)
+report_unknown(struct ui *ui, const char *name, enum request request)
 {
     enum { NAMES_MAX = REQUEST_COUNT + 100 };
     const char *names[NAMES_MAX] = {0};
@@ -245,7 +245,7 @@ refuse(struct ui *ui, const char *name, enum request request)
 
 // What people of other programs type.
 static const char *
-usual_name(const char *name)
+resolve_alias(const char *name)
 {
     static const struct {
         const char *typed, *name;
@@ -278,7 +278,7 @@ takes_value(enum request request)
 
 // Makes the request, and gives `value` to what it asks for: `tag fox`, `rate 4`.
 static bool
-request_with(struct ui *ui, enum request request, const char *value)
+request_with_value(struct ui *ui, enum request request, const char *value)
 {
     struct dialogue *d = &ui->dialogue;
     if (*value && !takes_value(request)) {
@@ -310,7 +310,7 @@ ui_command(struct ui *ui, const char *line)
         line += 4 + strspn(line + 4, " ");
     size_t n = strcspn(line, " ");
     snprintf(typed, sizeof typed, "%.*s", (int)MIN(n, sizeof typed - 1), line);
-    const char *rest = line + n + strspn(line + n, " "), *name = usual_name(typed);
+    const char *rest = line + n + strspn(line + n, " "), *name = resolve_alias(typed);
     enum request request = request_find(name);
     struct err err = {0};
     if (strcmp(name, "theme") == 0)
@@ -341,9 +341,9 @@ ui_command(struct ui *ui, const char *line)
         return true;
     }
     if (!request)
-        request = request_begins(name);
-    if (request && request_with(ui, request, rest))
+        request = request_by_prefix(name);
+    if (request && request_with_value(ui, request, rest))
         return true;
-    refuse(ui, name, request);
+    report_unknown(ui, name, request);
     return false;
 }

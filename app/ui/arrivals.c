@@ -25,7 +25,7 @@ release(struct work *w)
 
 // Writes the picture, unless its file exists: that is never replaced.
 static bool
-keep(struct arrival *one)
+write_picture(struct arrival *one)
 {
     size_t size = 0;
     if (!one->png)
@@ -40,44 +40,44 @@ keep(struct arrival *one)
 
 // Enters the picture into the library; one without limn's data stays a mere file.
 static void
-enter(struct arrival *one, struct library *library)
+add_to_library(struct arrival *one, struct library *library)
 {
     struct library_picture known;
     if (!library)
         return;
-    if (library_picture_read(one->file, one->job, &known, &one->unentered))
-        library_picture_add(library, &known, &one->unentered);
+    if (library_picture_read(one->file, one->job, &known, &one->library_error))
+        library_picture_add(library, &known, &one->library_error);
     library_picture_finish(&known);
 }
 
 static void
-take_result(struct arrival *one, struct library *library, const atomic_int *hurry)
+take_result(struct arrival *one, struct library *library, const atomic_int *stopping)
 {
-    one->kept = keep(one);
+    one->kept = write_picture(one);
     if (one->kept)
-        enter(one, library);
-    if (one->png && !atomic_load(hurry))
-        one->image = look_decode_result(one->png, one->png_size, one->file, hurry, NULL);
+        add_to_library(one, library);
+    if (one->png && !atomic_load(stopping))
+        one->image = look_decode_result(one->png, one->png_size, one->file, stopping, NULL);
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct arrival *one = (struct arrival *)w;
     const struct look_options earlier = {.png = true, .side = LIMIT_RESULT_SIDE,
-                                         .seconds = LIMIT_RESULT_SECONDS, .stop = hurry};
-    const struct look_options mask = {.side = MASK_SIDE, .stop = hurry};
+                                         .seconds = LIMIT_RESULT_SECONDS, .stop = stopping};
+    const struct look_options mask = {.side = MASK_SIDE, .stop = stopping};
     switch (one->kind) {
-    case ARRIVAL_RESULT: take_result(one, library, hurry); break;
-    case ARRIVAL_LOOK:
+    case ARRIVAL_RESULT: take_result(one, library, stopping); break;
+    case ARRIVAL_OUTPUT:
         one->image =
-            one->png ? look_decode_result(one->png, one->png_size, "look", hurry, NULL) : NULL;
+            one->png ? look_decode_result(one->png, one->png_size, "look", stopping, NULL) : NULL;
         break;
     case ARRIVAL_MASK:
         one->image = look_decode(one->png, one->png_size, "the mask", &mask, &one->refused);
         break;
     case ARRIVAL_EARLIER: one->image = look_decode_file(one->file, &earlier, NULL); break;
-    case ARRIVAL_ADDED: one->kept = look_check(one->file, hurry, &one->refused); break;
+    case ARRIVAL_ADDED: one->kept = look_check(one->file, stopping, &one->refused); break;
     }
     free(one->png);
     one->png = NULL;

@@ -11,7 +11,7 @@
 
 enum arrival_kind {
     ARRIVAL_RESULT = 0, // a worker's: `png` is written to `file`, entered, and decoded
-    ARRIVAL_LOOK,       // a loader's output, `png`: decoded
+    ARRIVAL_OUTPUT,     // a loader's output, `png`: decoded
     ARRIVAL_EARLIER,    // a result in `file`, from an earlier run of limn: decoded
     ARRIVAL_MASK,       // a mask inside an instruction, `png`, which any picture may be: decoded
     ARRIVAL_ADDED,      // `file` will be a reference: checks that it is a picture
@@ -32,7 +32,7 @@ struct arrival {
                         // now the last reference
     bool differs;       // RESULT: `file` existed with other bytes, and is left unchanged
     struct err refused; // why it was not kept
-    struct err unentered; // RESULT: why it is not in the library
+    struct err library_error; // RESULT: why it is not in the library
     struct image *image;          // NULL: not decoded, or failed to decode
 };
 

@@ -21,15 +21,15 @@ struct queue {
 struct background {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake, through; // work was queued; work is done
-    struct library *library;      // the thread's
+    pthread_cond_t wake, finished; // work was queued; work is done
+    struct library *library;       // the thread's
     struct queue waiting, done;
     size_t bytes; // of all work that is queued or running
     int count;    // of such work
-    int awaited;  // of it, not `aside`
+    int awaited;  // of it, not `unawaited`
     int fd;
-    bool put; // work not `aside` was queued since background_settle()
-    atomic_int hurry;
+    bool put; // work not `unawaited` was queued since background_wait()
+    atomic_int stopping;
     bool stop;
 };
 
@@ -54,7 +54,7 @@ pop(struct queue *q)
 }
 
 static void *
-work(void *arg)
+work_thread(void *arg)
 {
     struct background *b = arg;
     pthread_mutex_lock(&b->lock);
@@ -65,15 +65,15 @@ work(void *arg)
             continue;
         }
         size_t bytes = w->bytes;
-        bool awaited = !w->aside;
+        bool awaited = !w->unawaited;
         pthread_mutex_unlock(&b->lock);
-        w->run(w, b->library, &b->hurry);
+        w->run(w, b->library, &b->stopping);
         pthread_mutex_lock(&b->lock);
         b->bytes -= bytes;
         b->count--;
         b->awaited -= awaited;
         push(&b->done, w);
-        pthread_cond_signal(&b->through);
+        pthread_cond_signal(&b->finished);
         uint64_t wake = 1;
         if (write(b->fd, &wake, sizeof wake) < 0) {
             // The counter is full, so the UI wakes anyway.
@@ -94,19 +94,19 @@ free_all(struct background *b)
         close(b->fd);
     library_close(b->library);
     pthread_cond_destroy(&b->wake);
-    pthread_cond_destroy(&b->through);
+    pthread_cond_destroy(&b->finished);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
 // Timed waits use the monotonic clock, which cannot be set.
 static void
-init_through(pthread_cond_t *through)
+init_monotonic(pthread_cond_t *cond)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(through, &attributes);
+    pthread_cond_init(cond, &attributes);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -118,11 +118,11 @@ background_open(const struct library *library, struct err *err)
     b->done.end = &b->done.first;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->wake, NULL);
-    init_through(&b->through);
+    init_monotonic(&b->finished);
     b->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = b->fd >= 0 || err_errno(err, ERR_IO, "no file descriptor for background work");
     ok = ok && (!library || (b->library = library_reopen(library, err)));
-    if (ok && threads_start(&b->thread, work, b, err))
+    if (ok && threads_start(&b->thread, work_thread, b, err))
         return b;
     free_all(b);
     return NULL;
@@ -133,7 +133,7 @@ background_close(struct background *b)
 {
     if (!b)
         return;
-    atomic_store(&b->hurry, 1);
+    atomic_store(&b->stopping, 1);
     pthread_mutex_lock(&b->lock);
     b->stop = true;
     pthread_cond_signal(&b->wake);
@@ -155,8 +155,8 @@ background_put(struct background *b, struct work *w)
     push(&b->waiting, w);
     b->bytes += w->bytes;
     b->count++;
-    b->awaited += !w->aside;
-    b->put = b->put || !w->aside;
+    b->awaited += !w->unawaited;
+    b->put = b->put || !w->unawaited;
     pthread_cond_signal(&b->wake);
     pthread_mutex_unlock(&b->lock);
 }
@@ -192,7 +192,7 @@ background_next(struct background *b)
 }
 
 void
-background_settle(struct background *b, int ms)
+background_wait(struct background *b, int ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -200,19 +200,19 @@ background_settle(struct background *b, int ms)
     until.tv_sec += ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&b->lock);
-    while (b->put && b->awaited && pthread_cond_timedwait(&b->through, &b->lock, &until) == 0)
+    while (b->put && b->awaited && pthread_cond_timedwait(&b->finished, &b->lock, &until) == 0)
         ;
     b->put = false;
     pthread_mutex_unlock(&b->lock);
 }
 
 struct work *
-background_last(struct background *b, double until)
+background_drain(struct background *b, double until)
 {
     const struct timespec end = {(time_t)until, (long)(fmod(until, 1) * 1e9)};
-    atomic_store(&b->hurry, 1);
+    atomic_store(&b->stopping, 1);
     pthread_mutex_lock(&b->lock);
-    while (!b->done.first && b->count && pthread_cond_timedwait(&b->through, &b->lock, &end) == 0)
+    while (!b->done.first && b->count && pthread_cond_timedwait(&b->finished, &b->lock, &end) == 0)
         ;
     struct work *w = pop(&b->done);
     pthread_mutex_unlock(&b->lock);

@@ -17,13 +17,13 @@ struct ui;
 // Must be the first member of each kind of work, so that a pointer to one converts to the other.
 struct work {
     // Runs on the queue's thread: uses only the work itself and `library`, the thread's own
-    // connection (NULL: none). *hurry becomes true when limn is ending: then do only what must not
-    // be lost.
-    void (*run)(struct work *w, struct library *library, const atomic_int *hurry);
+    // connection (NULL: none). *stopping becomes true when limn is ending: then do only what must
+    // not be lost.
+    void (*run)(struct work *w, struct library *library, const atomic_int *stopping);
     void (*done)(struct ui *ui, struct work *w); // on the UI's thread
     void (*release)(struct work *w);             // frees it, whether it was run or not
     size_t bytes;                                // held until it has run
-    bool aside; // background_settle() does not wait for it
+    bool unawaited;                              // background_wait() does not wait for it
     struct work *next;                           // the queue's own
 };
 
@@ -44,10 +44,10 @@ bool background_busy(struct background *b); // work is queued, or not yet return
 // reports all results at once.
 struct work *background_next(struct background *b);
 // Waits up to `ms` milliseconds until the work added since the last call, except that marked
-// `aside`, is done, so that quick work appears immediate.
-void background_settle(struct background *b, int ms);
-// At exit: sets *hurry, then waits for the next result and returns it. NULL: that was all, or
+// `unawaited`, is done, so that quick work appears immediate.
+void background_wait(struct background *b, int ms);
+// At exit: sets *stopping, then waits for the next result and returns it. NULL: that was all, or
 // ui_now() has reached `until`.
-struct work *background_last(struct background *b, double until);
+struct work *background_drain(struct background *b, double until);
 
 #endif

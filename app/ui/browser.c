@@ -52,7 +52,7 @@ by_size(const void *a, const void *b)
 
 // Kind, size and time of an entry; links are followed.
 static struct browser_entry
-look_at(const char *folder, const char *name)
+stat_entry(const char *folder, const char *name)
 {
     struct browser_entry e = {.name = mem_strdup(name)};
     struct stat s;
@@ -105,7 +105,7 @@ browser_open(struct browser *b, const char *folder, struct err *err)
             continue;
         if (e->d_type == DT_REG && !is_wanted(b, e->d_name))
             continue;
-        struct browser_entry entry = look_at(whole, e->d_name);
+        struct browser_entry entry = stat_entry(whole, e->d_name);
         bool shown = entry.folder || is_wanted(b, e->d_name);
         cut = shown && count == LIMIT_BROWSER_ENTRIES;
         if (shown && !cut)
@@ -197,7 +197,7 @@ browser_up(struct browser *b, struct err *err)
 }
 
 bool
-browser_again(struct browser *b, struct err *err)
+browser_reload(struct browser *b, struct err *err)
 {
     const struct browser_entry *e = browser_chosen(b);
     char *name = mem_strdup(e ? e->name : ""), *filter = mem_strdup(b->filter);

@@ -45,7 +45,7 @@ bool browser_up(struct browser *b, struct err *err); // selects the folder it ca
 // The selected entry; NULL: none.
 const struct browser_entry *browser_chosen(const struct browser *b);
 // Reads the folder again with changed settings; keeps the filter and the selection.
-bool browser_again(struct browser *b, struct err *err);
+bool browser_reload(struct browser *b, struct err *err);
 void browser_mark(struct browser *b); // marks the selected file, or unmarks it
 // Path of the first marked entry, which is unmarked; NULL: none is marked. Freed with free().
 char *browser_next_marked(struct browser *b);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The composer, the view that assembles an instruction: requests (view_compose.c), files
-// (compose_files.c), the selected reference's look and form (compose_reference.c), drawing
+// (compose_files.c), the selected reference's output and form (compose_reference.c), drawing
 // (compose_draw.c), writing (compose_write.c).
 #ifndef LIMN_APP_UI_COMPOSE_H
 #define LIMN_APP_UI_COMPOSE_H
@@ -12,7 +12,7 @@
 struct painter;
 
 enum pane { PANE_FILES = 0, PANE_TEXT, PANE_REFERENCES, PANE_COUNT };
-enum { LOOK_SIDE = 256 }; // pixels, of the look asked of the worker
+enum { OUTPUT_SIDE = 256 }; // pixels, of the output asked of the worker
 
 struct compose {
     struct browser browser;
@@ -22,14 +22,14 @@ struct compose {
     int reference, top; // the selected reference; the first one shown
     // The loader's output for the selected reference: the latest answer, and the current request.
     struct image *after;
-    char asked[8 << 10];
-    char trouble[ERR_TEXT_MAX]; // why there is no output; "": nothing
-    int looks;     // how many were requested so far
-    bool waiting;  // for the last of them
-    bool newcomer; // nothing has been drawn yet
-    bool written; // something was typed since the text got the focus
-    struct job_reference removed; // for undo
-    int removed_at;               // its place in the list
+    char output_key[8 << 10];
+    char output_error[ERR_TEXT_MAX]; // why there is no output; "": nothing
+    int output_requests;             // how many were requested so far
+    bool waiting;                    // for the last of them
+    bool first_run;                  // nothing has been drawn yet
+    bool written;                    // something was typed since the text got the focus
+    struct job_reference removed;    // for undo
+    int removed_at;                  // its place in the list
     bool has_removed;
     struct job before; // state before a reference's form was opened, for Esc
     bool has_before;
@@ -42,11 +42,11 @@ struct compose {
 };
 
 struct compose *compose_of(const struct ui *ui);
-void compose_turn_to(struct compose *c, enum pane pane);
+void compose_focus(struct compose *c, enum pane pane);
 struct job_reference *compose_chosen(struct ui *ui);
-bool compose_in_files(struct ui *ui, enum request request); // compose_files.c
-bool compose_in_references(struct ui *ui, enum request request);
-void compose_ask_for_look(struct ui *ui);
+bool compose_files_request(struct ui *ui, enum request request); // compose_files.c
+bool compose_references_request(struct ui *ui, enum request request);
+void compose_request_output(struct ui *ui);
 void compose_on_event(struct ui *ui, struct client_event *e);
 void compose_on_arrival(struct ui *ui, struct arrival *a);
 bool compose_waits(const struct ui *ui);

@@ -63,13 +63,13 @@ draw_references(struct ui *ui, const struct area *a)
 }
 
 static void
-draw_looks(struct ui *ui, const struct area *a)
+draw_outputs(struct ui *ui, const struct area *a)
 {
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
-    compose_ask_for_look(ui);
-    if (r && draw_is_plain() && *c->trouble)
-        draw_wrapped(a, ROLE_WARNING, c->trouble);
+    compose_request_output(ui);
+    if (r && draw_is_plain() && *c->output_error)
+        draw_wrapped(a, ROLE_WARNING, c->output_error);
     if (!r || a->rows < 3 || draw_is_plain())
         return;
     // Side by side, or one above the other in a tall area.
@@ -97,8 +97,8 @@ draw_looks(struct ui *ui, const struct area *a)
                   "kept in the picture it came from");
     else
         draw_file(ui, SLOT_BEFORE, &first, r->file);
-    if (*c->trouble)
-        draw_wrapped(&second, ROLE_WARNING, c->trouble);
+    if (*c->output_error)
+        draw_wrapped(&second, ROLE_WARNING, c->output_error);
     else if (c->after)
         draw_picture(ui, SLOT_AFTER, &second, c->after, false);
 }
@@ -122,12 +122,12 @@ put_parameter(char *out, size_t size, int columns, const char *name, const char 
         snprintf(out + n, size - n, "%s%s %s", !n ? "" : fits ? "  " : "\n", name, more);
 }
 
-// First the usual ones, then whatever else is set.
+// First the common ones, then whatever else is set.
 static void
 parameters_line(const struct ui *ui, int columns, char *out, size_t size)
 {
-    static const char *const usual[] = {"seed", "steps", "guidance", "scale", "sampler", "count",
-                                        "model", "device"};
+    static const char *const common[] = {"seed", "steps", "guidance", "scale", "sampler", "count",
+                                         "model", "device"};
     const struct job *j = &session_of(ui)->job;
     char steps[16], guidance[80], count[16];
     char *seed = parameter_text(parameter_find("seed"), j);
@@ -150,8 +150,8 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
     put_parameter(out, size, columns, "device", j->device);
     for (const struct parameter *p = parameters; p->name; p++) {
         bool shown = false;
-        for (size_t i = 0; i < COUNT_OF(usual); i++)
-            shown = shown || strcmp(p->name, usual[i]) == 0;
+        for (size_t i = 0; i < COUNT_OF(common); i++)
+            shown = shown || strcmp(p->name, common[i]) == 0;
         char *value = shown ? NULL : parameter_text(p, j);
         if (value)
             put_parameter(out, size, columns, p->label, value);
@@ -161,9 +161,9 @@ parameters_line(const struct ui *ui, int columns, char *out, size_t size)
 
 // What an empty composer shows: how to begin and, before the first drawing, what limn is.
 static const char *
-welcome_of(const struct compose *c)
+placeholder_text(const struct compose *c)
 {
-    if (!c->newcomer)
+    if (!c->first_run)
         return "Press i and write, for example: Draw [ref#1] in the style of [ref#2]: a hat";
     return "limn makes pictures from a sentence and the pictures that it refers to.\n"
            "F9 draws a sample now. 4 has templates: F9 draws one, Enter fills it in.\n"
@@ -186,7 +186,7 @@ compose_draw(struct ui *ui, const struct area *a)
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     if (painter_is_open(ui)) {
-        compose_ask_for_look(ui);
+        compose_request_output(ui);
         painter_draw(ui, a);
         return;
     }
@@ -194,7 +194,7 @@ compose_draw(struct ui *ui, const struct area *a)
     bool welcome = !*session->text.text && c->pane != PANE_TEXT;
     struct area files, right;
     draw_split(a, left, &files, &right);
-    text_rows = rows_of_text(welcome ? welcome_of(c) : session->text.text, right.columns - 2,
+    text_rows = rows_of_text(welcome ? placeholder_text(c) : session->text.text, right.columns - 2,
                              a->rows);
     c->pane_of_files = files;
     c->files = files_draw(ui, &c->browser, c->pane == PANE_FILES, &files);
@@ -204,7 +204,7 @@ compose_draw(struct ui *ui, const struct area *a)
     c->text = text;
     int y = text.y + text_rows;
     if (welcome)
-        draw_wrapped(&text, ROLE_DIM, welcome_of(c));
+        draw_wrapped(&text, ROLE_DIM, placeholder_text(c));
     struct field_line lines[FAULT_ROWS];
     struct area fault = {y, right.x + 1, 1, right.columns - 2};
     fault.rows = MAX(1, field_wrap(session->fault, MAX(fault.columns, 1), lines, FAULT_ROWS));
@@ -220,8 +220,8 @@ compose_draw(struct ui *ui, const struct area *a)
     struct area references = {y, right.x, reference_rows, right.columns};
     draw_references(ui, &references);
     y += reference_rows;
-    struct area looks = {y, right.x + 1, right.y + right.rows - y, right.columns - 2};
-    draw_looks(ui, &looks);
+    struct area outputs = {y, right.x + 1, right.y + right.rows - y, right.columns - 2};
+    draw_outputs(ui, &outputs);
     draw_instruction(ui, &text, session->text.text,
                      c->pane == PANE_TEXT && !form_is_open(ui) ? session->text.cursor : SIZE_MAX);
 }

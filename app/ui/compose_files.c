@@ -18,7 +18,7 @@ start_from(struct ui *ui, enum request request)
         ui_say(ui, ROLE_STATUS, "choose a picture to start from");
         return;
     }
-    session_shown(ui, &j);
+    session_snapshot(ui, &j);
     for (int i = j.reference_count - 1; i >= 0; i--)
         if (j.references[i].use == JOB_START || j.references[i].use == JOB_MASK)
             job_remove(&j, i);
@@ -80,7 +80,7 @@ act(struct ui *ui, struct browser *b, enum request request, struct err *err)
 }
 
 bool
-compose_in_files(struct ui *ui, enum request request)
+compose_files_request(struct ui *ui, enum request request)
 {
     struct compose *c = compose_of(ui);
     struct browser *b = &c->browser;

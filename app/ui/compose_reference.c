@@ -16,11 +16,11 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-#define LOOK "look/" // begins the ids of these requests to the worker; a number follows
+#define OUTPUT_ID "look/" // begins the ids of these requests to the worker; a number follows
 
-// Identifies a reference's look in one line: while that is the same, it need not be asked again.
+// Identifies a reference's output in one line: while that is the same, it need not be asked again.
 static void
-describe_look(const struct job_reference *r, char *out, size_t size)
+make_output_key(const struct job_reference *r, char *out, size_t size)
 {
     int n = snprintf(out, size, "%s|%s|%d", r->file && !r->embedded ? r->file : r->hash,
                      r->loader ? r->loader : "", r->processed);
@@ -30,41 +30,41 @@ describe_look(const struct job_reference *r, char *out, size_t size)
 
 // Asks the worker for the loader's output, if this reference is still the wanted one.
 static void
-look_read(struct ui *ui, struct reading *r)
+on_output_read(struct ui *ui, struct reading *r)
 {
     struct compose *c = compose_of(ui);
-    char wanted[sizeof c->asked];
-    describe_look(&r->jobs[0].references[0], wanted, sizeof wanted);
-    if (strcmp(wanted, c->asked) != 0)
+    char wanted[sizeof c->output_key];
+    make_output_key(&r->jobs[0].references[0], wanted, sizeof wanted);
+    if (strcmp(wanted, c->output_key) != 0)
         return;
     c->waiting = r->err.code == ERR_NONE;
     char id[sizeof((struct client_event *)0)->id];
-    snprintf(id, sizeof id, LOOK "%d", c->looks);
+    snprintf(id, sizeof id, OUTPUT_ID "%d", c->output_requests);
     if (c->waiting)
-        client_load(ui_client(ui), id, &r->jobs[0].references[0], LOOK_SIDE);
+        client_load(ui_client(ui), id, &r->jobs[0].references[0], OUTPUT_SIDE);
     else
-        snprintf(c->trouble, sizeof c->trouble, "%s", r->err.text);
+        snprintf(c->output_error, sizeof c->output_error, "%s", r->err.text);
 }
 
 void
-compose_ask_for_look(struct ui *ui)
+compose_request_output(struct ui *ui)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
-    char wanted[sizeof c->asked] = "";
+    char wanted[sizeof c->output_key] = "";
     if (r)
-        describe_look(r, wanted, sizeof wanted);
-    if (strcmp(wanted, c->asked) == 0)
+        make_output_key(r, wanted, sizeof wanted);
+    if (strcmp(wanted, c->output_key) == 0)
         return;
-    memcpy(c->asked, wanted, sizeof wanted);
-    c->looks++;
-    c->trouble[0] = 0;
+    memcpy(c->output_key, wanted, sizeof wanted);
+    c->output_requests++;
+    c->output_error[0] = 0;
     c->waiting = false;
     if (!r)
         return;
     // The file may have changed since it was last read; drawing reads it again, too.
-    struct reading *reading = reading_new(1, look_read);
+    struct reading *reading = reading_new(1, on_output_read);
     struct job *one = &reading->jobs[0];
     job_copy(one, &session->job);
     if (!one->references[c->reference].embedded)
@@ -77,23 +77,23 @@ compose_ask_for_look(struct ui *ui)
     reading_put(ui, reading);
 }
 
-static void loaders_known(struct ui *ui);
+static void on_loaders(struct ui *ui);
 
 void
 compose_on_event(struct ui *ui, struct client_event *e)
 {
     struct compose *c = compose_of(ui);
     if (e->type == CLIENT_LOADERS)
-        loaders_known(ui);
+        on_loaders(ui);
     if (e->type == CLIENT_LOST) {
-        c->asked[0] = 0;
+        c->output_key[0] = 0;
         c->waiting = false;
         return;
     }
-    if (e->type != CLIENT_LOADED || strncmp(e->id, LOOK, strlen(LOOK)) != 0)
+    if (e->type != CLIENT_LOADED || strncmp(e->id, OUTPUT_ID, strlen(OUTPUT_ID)) != 0)
         return;
-    struct arrival *a = arrival_new(ARRIVAL_LOOK);
-    a->index = atoi(e->id + strlen(LOOK));
+    struct arrival *a = arrival_new(ARRIVAL_OUTPUT);
+    a->index = atoi(e->id + strlen(OUTPUT_ID));
     a->png = e->png;
     a->png_size = a->work.bytes = e->png_size;
     a->refused = e->err;
@@ -108,16 +108,16 @@ compose_on_arrival(struct ui *ui, struct arrival *a)
     struct compose *c = compose_of(ui);
     if (a->kind == ARRIVAL_ADDED && a->kept && ui_view(ui) == VIEW_COMPOSE)
         c->reference = MAX(0, session->job.reference_count - 1);
-    c->newcomer = c->newcomer && a->kind != ARRIVAL_RESULT;
+    c->first_run = c->first_run && a->kind != ARRIVAL_RESULT;
     if (a->kind == ARRIVAL_MASK && a->index == c->masks)
-        painter_arrived(ui, a);
-    if (a->kind != ARRIVAL_LOOK || a->index != c->looks)
+        painter_on_arrival(ui, a);
+    if (a->kind != ARRIVAL_OUTPUT || a->index != c->output_requests)
         return; // another reference or loader has been chosen since
     c->waiting = false;
     image_unref(c->after);
     c->after = a->image;
     a->image = NULL;
-    snprintf(c->trouble, sizeof c->trouble, "%s", c->after ? "" : a->refused.text);
+    snprintf(c->output_error, sizeof c->output_error, "%s", c->after ? "" : a->refused.text);
 }
 
 bool
@@ -234,13 +234,13 @@ compose_open_reference_form(struct ui *ui, struct job_reference *r, int selected
                               : "its file; another one replaces it");
     struct compose *c = compose_of(ui);
     if (!c->has_before)
-        session_shown(ui, &c->before);
+        session_snapshot(ui, &c->before);
     c->has_before = true;
     f->changed = reference_changed;
     f->done = reference_done;
     f->number = (int)(r - session->job.references);
     f->selected = selected;
-    f->picture_beside = true;
+    f->half_width = true;
     form_open(ui, f);
 }
 
@@ -254,7 +254,7 @@ form_reference(struct ui *ui, const struct form *f)
 
 // Gives it another use, and with it the first free number of that use.
 static void
-take_use(struct ui *ui, struct job_reference *r, enum job_use use)
+set_use(struct ui *ui, struct job_reference *r, enum job_use use)
 {
     struct session *session = session_of(ui);
     struct job *j = &session->job;
@@ -282,7 +282,7 @@ take_use(struct ui *ui, struct job_reference *r, enum job_use use)
 }
 
 static void
-forget_settings(struct job_reference *r)
+clear_settings(struct job_reference *r)
 {
     for (int i = 0; i < r->setting_count; i++)
         free(r->settings[i]);
@@ -291,7 +291,7 @@ forget_settings(struct job_reference *r)
 
 // Where the form shows none there are none, or the worker has not yet said which: they stay.
 static void
-take_settings(struct job_reference *r, const struct form *f)
+apply_settings(struct job_reference *r, const struct form *f)
 {
     bool shown = false;
     for (int i = 0; i < f->count; i++) {
@@ -299,7 +299,7 @@ take_settings(struct job_reference *r, const struct form *f)
         if (strncmp(d->id, PARAM, strlen(PARAM)) != 0)
             continue;
         if (!shown)
-            forget_settings(r);
+            clear_settings(r);
         shown = true;
         if (r->setting_count < LIMIT_TEMPLATE_SETTINGS)
             r->settings[r->setting_count++] = mem_printf("%s=%s", d->id + strlen(PARAM), d->value);
@@ -307,21 +307,21 @@ take_settings(struct job_reference *r, const struct form *f)
 }
 
 static void
-take_form(struct ui *ui, struct job_reference *r, const struct form *f)
+apply_form(struct ui *ui, struct job_reference *r, const struct form *f)
 {
-    take_use(ui, r, job_use_from_name(form_value(f, USE)));
+    set_use(ui, r, job_use_from_name(form_value(f, USE)));
     const char *words = form_value(f, WORDS), *loader = form_value(f, LOADER);
     free(r->words);
     r->words = *words ? mem_strdup(words) : NULL;
     if (strcmp(loader, r->loader ? r->loader : "none") != 0) {
-        forget_settings(r);
+        clear_settings(r);
         free(r->loader);
         r->loader = strcmp(loader, "none") == 0 ? NULL : mem_strdup(loader);
         r->processed = false;
     } else {
-        take_settings(r, f);
+        apply_settings(r, f);
     }
-    session_take_file(r, form_value(f, PICTURE));
+    session_set_file(r, form_value(f, PICTURE));
     session_check(ui);
 }
 
@@ -331,7 +331,7 @@ reference_changed(struct ui *ui, struct form *f, int field)
     struct job_reference *r = form_reference(ui, f);
     if (!r)
         return;
-    take_form(ui, r, f);
+    apply_form(ui, r, f);
     const char *id = f->fields[field].id;
     if (strcmp(id, LOADER) == 0 ||
         strcmp(id, USE) == 0) { // these change the form: opening the new one frees this one
@@ -353,7 +353,7 @@ reference_done(struct ui *ui, struct form *f, bool taken)
         return false;
     }
     if (taken && r)
-        take_form(ui, r, f);
+        apply_form(ui, r, f);
     else if (c->has_before)
         session_show(ui, &c->before);
     job_finish(&c->before);
@@ -363,9 +363,9 @@ reference_done(struct ui *ui, struct form *f, bool taken)
 
 // A form that was opened before the worker had said which loaders there are gets them.
 static void
-loaders_known(struct ui *ui)
+on_loaders(struct ui *ui)
 {
-    struct form *f = form_open_now(ui);
+    struct form *f = form_current(ui);
     struct job_reference *r = f && f->changed == reference_changed ? form_reference(ui, f) : NULL;
     if (!r || f->browser)
         return;
@@ -374,7 +374,7 @@ loaders_known(struct ui *ui)
     char *id = mem_strdup(f->fields[f->selected].id);
     char *text = mem_strdup(editing ? f->edit.text : "");
     compose_open_reference_form(ui, r, 0);
-    f = form_open_now(ui);
+    f = form_current(ui);
     form_select(f, id);
     if (editing)
         form_edit(f, text, cursor);

@@ -104,7 +104,7 @@ is_word(char c)
 
 // Turns the word at the cursor into a {{variable}}, or back.
 static void
-turn_variable(struct ui *ui)
+toggle_variable(struct ui *ui)
 {
     struct field *f = &session_of(ui)->text;
     size_t from = f->cursor, to = f->cursor;
@@ -140,7 +140,7 @@ compose_on_key(struct ui *ui, wint_t key, bool code)
     if (!code && (key == 27 || key == ('G' & 0x1f) || key == ('L' & 0x1f) || key == ('X' & 0x1f)))
         return false;
     if (!code && key == ('V' & 0x1f))
-        return turn_variable(ui), true;
+        return toggle_variable(ui), true;
     if (!code && key == '\t') {
         bool done = (c->written && next_marker(ui)) || complete(ui);
         if (!done && c->written) // keep the focus: the next keys typed would be commands elsewhere
@@ -185,25 +185,25 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         painter_mouse(ui, y, x, turn, screen_mouse_drags());
         return;
     }
-    if (draw_hits(&c->pane_of_files, y, x)) {
-        compose_turn_to(c, PANE_FILES);
+    if (draw_contains(&c->pane_of_files, y, x)) {
+        compose_focus(c, PANE_FILES);
         int row = c->browser.top + y - c->files.y;
-        bool hit = !turn && draw_hits(&c->files, y, x) && row < c->browser.count;
+        bool hit = !turn && draw_contains(&c->files, y, x) && row < c->browser.count;
         if (turn)
-            compose_in_files(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
+            compose_files_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         if (hit)
             c->browser.selected = row;
         if (hit && twice)
-            compose_in_files(ui, REQUEST_ENTER);
-    } else if (draw_hits(&c->references, y, x)) {
-        compose_turn_to(c, PANE_REFERENCES);
+            compose_files_request(ui, REQUEST_ENTER);
+    } else if (draw_contains(&c->references, y, x)) {
+        compose_focus(c, PANE_REFERENCES);
         int row = c->top + y - c->references.y;
         bool hit = !turn && row < session->job.reference_count;
         if (hit)
             c->reference = row;
         if (hit && twice)
-            compose_in_references(ui, REQUEST_ENTER);
-    } else if (draw_hits(&c->text, y, x)) {
-        compose_turn_to(c, PANE_TEXT);
+            compose_references_request(ui, REQUEST_ENTER);
+    } else if (draw_contains(&c->text, y, x)) {
+        compose_focus(c, PANE_TEXT);
     }
 }

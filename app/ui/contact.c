@@ -41,7 +41,7 @@ write_sheet(struct contact *c, const struct contact_cell *cells, int side)
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct contact *c = (struct contact *)w;
     struct contact_cell cells[MARKS_MAX] = {{0}};
@@ -51,12 +51,12 @@ run(struct work *w, struct library *library, const atomic_int *hurry)
         err_set(&c->err, ERR_INPUT, "%s already exists: choose another name", c->to);
         return;
     }
-    for (int i = 0; i < c->count && !atomic_load(hurry); i++) {
+    for (int i = 0; i < c->count && !atomic_load(stopping); i++) {
         cells[i].label = c->captions[i];
         cells[i].image = look_decode_file(c->files[i], &want, NULL);
         c->missing += cells[i].image == NULL;
     }
-    if (!atomic_load(hurry))
+    if (!atomic_load(stopping))
         write_sheet(c, cells, want.side);
     else
         err_set(&c->err, ERR_CANCELLED, "the contact sheet was not written: limn ended first");

@@ -30,7 +30,7 @@ ui_say(struct ui *ui, enum role role, const char *format, ...)
     vsnprintf(d->message, sizeof d->message, format, args);
     va_end(args);
     d->message_role = role;
-    d->message_said = ui_now();
+    d->message_time = ui_now();
     ui->dirty = true;
     if (role == ROLE_ERROR || role == ROLE_WARNING)
         ui_log(ui, role, d->message);
@@ -95,7 +95,7 @@ ui_message(const struct ui *ui)
 }
 
 void
-ui_hush(struct ui *ui)
+ui_clear_message(struct ui *ui)
 {
     ui->dialogue.message[0] = 0;
 }

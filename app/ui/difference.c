@@ -13,8 +13,8 @@
 
 enum {
     BRIDGE = 4,         // up to so many unchanged cells are printed again rather than skipped
-    ERASE_LEAST = 8,    // from so many blanks on, erasing takes fewer bytes than printing
-    TAIL_LEAST = 4,     // from so many changed cells on, erasing the rest of a row does
+    ERASE_MIN = 8,      // from so many blanks on, erasing takes fewer bytes than printing
+    TAIL_MIN = 4,       // from so many changed cells on, erasing the rest of a row does
     TRIED_RUNS = 160,   // with more runs only one order is tried: that is nearly a new screen
     SCROLL_ROWS = 4,    // scrolling pays if it moves at least so many rows into place,
     SCROLL_CELLS = 250, // and saves printing at least so many cells
@@ -36,7 +36,7 @@ static struct {
     int count, capacity;
 } runs;
 
-static const struct pen_means *means;
+static const struct pen_capabilities *caps;
 static struct pen pen;
 
 // The current row, one cell per column; the second cell of a wide character is zero. packed: as
@@ -47,7 +47,7 @@ static int room, wanted_row; // columns allocated; the row in `wanted`, -1: none
 void
 difference_begin(void)
 {
-    means = pen_begin();
+    caps = pen_begin();
 }
 
 // --- a row
@@ -83,7 +83,7 @@ looks_same(const cchar_t *a, const cchar_t *b)
 {
     if (same_cell(a, b))
         return true;
-    wchar_t one = pen_letter_of(a), other = pen_letter_of(b);
+    wchar_t one = pen_character_of(a), other = pen_character_of(b);
     if ((one != L' ' && one != 0xA0) || (other != L' ' && other != 0xA0))
         return false;
     struct pen_style s = pen_style_of(a), t = pen_style_of(b);
@@ -116,7 +116,7 @@ tail_of_row(void)
 {
     const cchar_t *last = &wanted[COLS - 1];
     int from = COLS;
-    if (!pen_is_blank(last) || is_reserved(last) || !(means->fills || pen_style_of(last).bg < 0))
+    if (!pen_is_blank(last) || is_reserved(last) || !(caps->fills || pen_style_of(last).bg < 0))
         return COLS;
     struct pen_style ground = pen_style_of(last);
     while (from > 0 && pen_is_blank(&wanted[from - 1]) && !is_reserved(&wanted[from - 1]) &&
@@ -140,7 +140,7 @@ blanks_from(int x)
 {
     int from = x;
     struct pen_style ground = pen_style_of(&wanted[x]);
-    if (!(means->fills || ground.bg < 0))
+    if (!(caps->fills || ground.bg < 0))
         return 0;
     for (; x < COLS && pen_is_blank(&wanted[x]) && !looks_same(&wanted[x], &shown[x]); x++)
         if (pen_style_of(&wanted[x]).bg != ground.bg)
@@ -160,7 +160,7 @@ add_run(enum run_kind kind, int row, int from, int to)
 
 // Whether a cell can be written with the preceding run, whose style may become the cell's.
 static bool
-joins(struct run *r, int row, int x)
+can_join(struct run *r, int row, int x)
 {
     struct pen_style s = pen_style_of(&wanted[x]);
     bool blank = pen_is_blank(&wanted[x]);
@@ -183,7 +183,7 @@ add_cell(int row, int x)
 {
     struct run *last = runs.count ? &runs.items[runs.count - 1] : NULL;
     int width = pen_width_of(&wanted[x]);
-    if (last && joins(last, row, x))
+    if (last && can_join(last, row, x))
         last->to += width;
     else
         add_run(RUN_CELLS, row, x, x + width);
@@ -198,12 +198,12 @@ add_row(int row)
             x++;
             continue;
         }
-        if (x >= tail && changed_from(x) >= TAIL_LEAST) {
+        if (x >= tail && changed_from(x) >= TAIL_MIN) {
             add_run(RUN_TAIL, row, x, COLS);
             return;
         }
         int blanks = pen_is_blank(&wanted[x]) ? blanks_from(x) : 0;
-        if (means->erases && blanks >= ERASE_LEAST) {
+        if (caps->erases && blanks >= ERASE_MIN) {
             add_run(RUN_BLANKS, row, x, x + blanks);
             x += blanks;
             continue;
@@ -217,7 +217,7 @@ add_row(int row)
 
 // Prints the cells between the pen and x again if that is shorter than moving the cursor.
 static void
-bridge_to(int row, int x)
+print_up_to(int row, int x)
 {
     if (pen.row != row || pen.column >= x || x - pen.column > BRIDGE)
         return;
@@ -236,8 +236,8 @@ static void
 send_run(struct run *r)
 {
     load_wanted(r->row);
-    bridge_to(r->row, r->from);
-    pen_go(&pen, r->row, r->from);
+    print_up_to(r->row, r->from);
+    pen_move(&pen, r->row, r->from);
     r->sent = true;
     if (r->kind == RUN_CELLS) {
         for (int x = r->from; x < r->to; x += pen_width_of(&wanted[x]))
@@ -260,7 +260,7 @@ send_in_order(void)
 
 // Whether a run can be written in the pen's current style.
 static bool
-suits(const struct run *r)
+matches_style(const struct run *r)
 {
     bool strokes = pen.style.attributes & (A_REVERSE | A_UNDERLINE);
     return r->blank ? r->style.bg == pen.style.bg && !strokes
@@ -277,7 +277,7 @@ send_by_style(void)
             continue;
         send_run(&runs.items[i]);
         for (int k = i + 1; k < runs.count; k++)
-            if (!runs.items[k].sent && suits(&runs.items[k]))
+            if (!runs.items[k].sent && matches_style(&runs.items[k]))
                 send_run(&runs.items[k]);
     }
 }
@@ -442,7 +442,7 @@ make_room(void)
 void
 difference_send(FILE *out, bool scroll, bool cursor)
 {
-    if (!means || !means->able || isendwin() || is_cleared(newscr) || is_cleared(curscr)) {
+    if (!caps || !caps->able || isendwin() || is_cleared(newscr) || is_cleared(curscr)) {
         doupdate();
         return;
     }
@@ -452,7 +452,7 @@ difference_send(FILE *out, bool scroll, bool cursor)
     pen = (struct pen){.out = out, .row = -1, .style = pen_plain};
     runs.count = 0;
     wanted_row = -1;
-    if (scroll && means->scrolls)
+    if (scroll && caps->scrolls)
         scroll_if_shorter();
     for (int y = 0; y < LINES; y++) {
         load_wanted(y);
@@ -462,7 +462,7 @@ difference_send(FILE *out, bool scroll, bool cursor)
     }
     send_runs();
     if (cursor)
-        pen_go(&pen, row, column);
+        pen_move(&pen, row, column);
     pen_use(&pen, &pen_plain);
     overwrite(newscr, curscr);
     untouchwin(newscr);

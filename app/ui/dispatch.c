@@ -52,7 +52,7 @@ on_mouse(struct ui *ui)
     if (getmouse(&m) != OK || ui->dialogue.prompting || ui->dialogue.asking)
         return;
     bool moves = m.bstate & REPORT_MOUSE_POSITION;
-    screen_mouse_said(moves);
+    screen_set_mouse_drags(moves);
     if (moves && (m.y == 0 || m.y == LINES - 1))
         return;
     int turn = m.bstate & BUTTON4_PRESSED ? -1 : m.bstate & BUTTON5_PRESSED ? 1 : 0;
@@ -76,12 +76,12 @@ on_mouse(struct ui *ui)
 
 // Handles an answer of the terminal that arrived after the wait for it, as over a slow line.
 static void
-learn_late(struct ui *ui)
+handle_late_answer(struct ui *ui)
 {
     struct term_info *now = &ui->screen.term, was = *now;
     if (!term_answer(ui->input.sequence, now))
         return;
-    bool other_theme = screen_suit_ground(ui);
+    bool other_theme = screen_match_background(ui);
     if (other_theme)
         theme_apply(&ui->screen.theme, ui->screen.mono);
     bool same_cells =
@@ -92,7 +92,7 @@ learn_late(struct ui *ui)
     ui->screen.canvas = NULL;
     screen_watch_focus(ui, true);
     screen_canvas(ui, ui->screen.preview);
-    screen_changed(ui);
+    screen_resized(ui);
 }
 
 static void on_key(struct ui *ui, wint_t key, bool code);
@@ -100,7 +100,7 @@ static void on_key(struct ui *ui, wint_t key, bool code);
 // Collects sequences that curses does not know (late answers, keys that the terminfo entry lacks),
 // so that they are not taken for text, or for Esc and letters. True: the key was part of one.
 static bool
-part_of_sequence(struct ui *ui, wint_t key, bool code)
+consume_sequence(struct ui *ui, wint_t key, bool code)
 {
     struct input *in = &ui->input;
     // How many seconds the rest may take; longer for answers, which no one types.
@@ -142,7 +142,7 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
     if (whole) {
         char sequence[sizeof in->sequence];
         snprintf(sequence, sizeof sequence, "%s", in->sequence);
-        learn_late(ui);
+        handle_late_answer(ui);
         in->sequence[0] = 0;
         // Perhaps a key pressed before curses started, pushed back byte by byte, which curses does
         // not assemble. Cursor keys were still sent with [ then.
@@ -159,7 +159,7 @@ part_of_sequence(struct ui *ui, wint_t key, bool code)
 
 // True: the key is part of pasted text.
 static bool
-part_of_paste(struct ui *ui, wint_t key, bool code)
+consume_paste(struct ui *ui, wint_t key, bool code)
 {
     if (code && key == PASTE_KEY)
         input_paste_begin(ui);
@@ -174,7 +174,7 @@ part_of_paste(struct ui *ui, wint_t key, bool code)
 
 // Says that a key does nothing, unless a more important message is shown.
 static void
-say_unused(struct ui *ui, wint_t key, bool code, enum request request)
+report_unused(struct ui *ui, wint_t key, bool code, enum request request)
 {
     char name[KEY_NAME_TEXT];
     key_to_name(key, code, name);
@@ -190,14 +190,14 @@ static void
 on_key(struct ui *ui, wint_t key, bool code)
 {
     struct dialogue *d = &ui->dialogue;
-    if (part_of_paste(ui, key, code) || part_of_sequence(ui, key, code))
+    if (consume_paste(ui, key, code) || consume_sequence(ui, key, code))
         return;
     if (code && key == ANSWER_KEY) {
         canvas_answer(ui->screen.canvas);
         return;
     }
     if (code && (key == KEY_RESIZE || key == FOCUS_KEY)) {
-        screen_changed(ui);
+        screen_resized(ui);
         return;
     }
     if (code && key == BLUR_KEY)
@@ -213,7 +213,7 @@ on_key(struct ui *ui, wint_t key, bool code)
     ui->keys++;
     // A key clears an old message; errors and warnings stay longer.
     bool news = d->message_role == ROLE_GOOD || d->message_role == ROLE_STATUS;
-    if (ui_now() - d->message_said > (news ? NEWS_SECONDS : FAULT_SECONDS))
+    if (ui_now() - d->message_time > (news ? NEWS_SECONDS : FAULT_SECONDS))
         d->message[0] = 0;
     if (d->asking) {
         d->asking = false;
@@ -224,9 +224,9 @@ on_key(struct ui *ui, wint_t key, bool code)
     } else if (d->form) {
         form_key(ui, key, code, request);
     } else if (!(typing && view->key(ui, key, code))) {
-        double said = d->message_said;
-        if (!(request && ui_request(ui, request)) && !typing && d->message_said == said)
-            say_unused(ui, key, code, request);
+        double said = d->message_time;
+        if (!(request && ui_request(ui, request)) && !typing && d->message_time == said)
+            report_unused(ui, key, code, request);
     }
 }
 
@@ -234,7 +234,7 @@ void
 keys_press(struct ui *ui, wint_t key, bool code)
 {
     on_key(ui, key, code);
-    ui_take_done(ui);
+    ui_finish_work(ui);
 }
 
 bool

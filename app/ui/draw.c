@@ -48,7 +48,7 @@ without_ellipsis(const char *text)
 
 // The character to show: a substitute for one that must not or cannot be shown.
 static wchar_t
-shown(wchar_t c)
+displayed(wchar_t c)
 {
     bool unicode = draw_unicode();
     if (!c || !text_printable(c))
@@ -69,7 +69,7 @@ add_character(const char **text, const char *end, int room)
     const char *p = *text;
     p += text_char(p, &c);
     int n = 0;
-    cell[n++] = shown(c);
+    cell[n++] = displayed(c);
     int width = MAX(wcwidth(cell[0]), 0);
     if (width > room) {
         *text = end;
@@ -77,7 +77,7 @@ add_character(const char **text, const char *end, int room)
     }
     if (width == 0) { // a combining mark without a letter
         cell[0] = L' ';
-        cell[n++] = shown(c);
+        cell[n++] = displayed(c);
         width = 1;
     }
     while (p < end && draw_unicode()) {
@@ -119,7 +119,7 @@ static bool plain;
 static int chosen_y = -1, chosen_x;
 
 void
-draw_plainly(bool on)
+draw_set_plain(bool on)
 {
     plain = on;
 }
@@ -158,7 +158,7 @@ draw_split(const struct area *a, int columns, struct area *list, struct area *re
     list->columns = columns;
     rest->x += columns + 1;
     rest->columns -= columns + 1;
-    draw_upright(a->y, a->x + columns, a->rows);
+    draw_vertical(a->y, a->x + columns, a->rows);
 }
 
 bool
@@ -255,7 +255,7 @@ draw_short_path(const char *path, int columns, char *out, size_t size)
 }
 
 bool
-draw_hits(const struct area *a, int y, int x)
+draw_contains(const struct area *a, int y, int x)
 {
     return y >= a->y && y < a->y + a->rows && x >= a->x && x < a->x + a->columns;
 }
@@ -292,7 +292,7 @@ put_rule(int y, int x, int columns, enum role role)
 }
 
 static void
-put_upright(int y, int x, int rows, enum role role)
+put_vertical(int y, int x, int rows, enum role role)
 {
     if (plain)
         return;
@@ -311,9 +311,9 @@ draw_rule(int y, int x, int columns)
 }
 
 void
-draw_upright(int y, int x, int rows)
+draw_vertical(int y, int x, int rows)
 {
-    put_upright(y, x, rows, ROLE_BORDER);
+    put_vertical(y, x, rows, ROLE_BORDER);
 }
 
 // In ROLE_POPUP, as its content.
@@ -324,8 +324,8 @@ draw_box(const struct area *a, const char *title)
     int right = a->x + a->columns - 1, bottom = a->y + a->rows - 1;
     put_rule(a->y, a->x, a->columns, ROLE_POPUP);
     put_rule(bottom, a->x, a->columns, ROLE_POPUP);
-    put_upright(a->y, a->x, a->rows, ROLE_POPUP);
-    put_upright(a->y, right, a->rows, ROLE_POPUP);
+    put_vertical(a->y, a->x, a->rows, ROLE_POPUP);
+    put_vertical(a->y, right, a->rows, ROLE_POPUP);
     draw_format(a->y, a->x + 1, a->columns - 2, ROLE_POPUP, " %s ", title);
     if (plain)
         return;
@@ -392,7 +392,7 @@ draw_cell(const struct ui *ui, int *width, int *height)
 }
 
 bool
-draw_in_symbols(const struct ui *ui)
+draw_uses_symbols(const struct ui *ui)
 {
     return ui->screen.canvas && canvas_kind(ui->screen.canvas) == CANVAS_CELLS;
 }
@@ -433,7 +433,7 @@ draw_picture(struct ui *ui, int slot, const struct area *a, struct image *image,
 // stays for a moment: that flickers less, and a short-lived ellipsis need not be sent. False: it
 // has taken too long.
 static bool
-is_soon_there(struct ui *ui, int slot, const struct area *a)
+keep_stale(struct ui *ui, int slot, const struct area *a)
 {
     struct screen *s = &ui->screen;
     if (slot >= CANVAS_SLOTS)
@@ -471,7 +471,7 @@ draw_file(struct ui *ui, int slot, const struct area *a, const char *file)
                      strncmp(failed, file, strlen(file)) == 0 && failed[strlen(file)] == ':'
                          ? failed + strlen(file) + 2
                          : failed);
-    else if (!is_soon_there(ui, slot, a))
+    else if (!keep_stale(ui, slot, a))
         draw_text(a->y + a->rows / 2, a->x + MAX(0, a->columns / 2 - 1), 1, ROLE_DIM, "\u2026");
 }
 

@@ -18,12 +18,12 @@ struct area {
     int y, x, rows, columns;
 };
 
-bool draw_hits(const struct area *a, int y, int x); // the cell lies in the area
+bool draw_contains(const struct area *a, int y, int x); // the cell lies in the area
 bool draw_unicode(void); // the locale encodes Unicode, so stars and lines can be used
 // The font has them too: consoles' fonts have lines and blocks, but no ellipsis and no braille.
 bool draw_has_font(void);
 // For screen readers: no lines or frames; remembers the place of the selected item.
-void draw_plainly(bool plain);
+void draw_set_plain(bool plain);
 bool draw_is_plain(void);
 void draw_begin(void); // starts a screen, or a popup: forgets the selected item's place
 bool draw_chosen_place(int *y, int *x); // in plain mode; false: nothing is selected
@@ -47,14 +47,14 @@ void draw_short_path(const char *path, int columns, char *out, size_t size);
 void draw_fill(const struct area *a, enum role role);
 void draw_heading(const struct area *a, bool focus, const char *title); // the area's first line
 void draw_rule(int y, int x, int columns);
-void draw_upright(int y, int x, int rows);
+void draw_vertical(int y, int x, int rows);
 void draw_box(const struct area *a, const char *title); // a frame; leaves its inside as it is
 void draw_gauge(int y, int x, int columns, double part); // part: 0 to 1
 // Scrolls a list to its selection; returns the first line to show.
 int draw_scroll(int count, int selected, int rows, int top);
 // The size of a terminal cell in pixels, for the proportions of pictures.
 void draw_cell(const struct ui *ui, int *width, int *height);
-bool draw_in_symbols(const struct ui *ui); // pictures are characters
+bool draw_uses_symbols(const struct ui *ui); // pictures are characters
 // The rows that a square picture of so many columns takes.
 int draw_square_rows(const struct ui *ui, int columns);
 // The part of an area that a picture of this shape covers once it is fitted into it, all columns of

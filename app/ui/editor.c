@@ -7,7 +7,7 @@
 #include "app/ui/ui.h"
 #include "engine/base/mem.h"
 
-struct editing {
+struct editor_call {
     const char *command;
     bool ok;
 };
@@ -15,7 +15,7 @@ struct editing {
 static void
 run(void *ctx)
 {
-    struct editing *e = ctx;
+    struct editor_call *e = ctx;
     e->ok = system(e->command) == 0;
 }
 
@@ -44,8 +44,8 @@ editor_run(struct ui *ui, const char *file)
     const char *visual = getenv("VISUAL"), *plain = getenv("EDITOR");
     const char *editor = visual && *visual ? visual : plain && *plain ? plain : "vi";
     char *word = quoted(file), *command = mem_printf("%s %s", editor, word);
-    struct editing e = {command, false};
-    ui_give_screen(ui, run, &e);
+    struct editor_call e = {command, false};
+    ui_suspend(ui, run, &e);
     free(command);
     free(word);
     return e.ok;

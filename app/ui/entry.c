@@ -37,10 +37,10 @@ release(struct work *w)
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct entry *e = (struct entry *)w;
-    (void)hurry;
+    (void)stopping;
     if (library && !e->write(library, e, &e->err) && e->err.code == ERR_NONE)
         err_set(&e->err, ERR_CANCELLED, "another limn has taken it over");
 }
@@ -74,9 +74,9 @@ put(struct ui *ui, struct entry *e)
 
 // For writes whose result the screen does not show: no key waits for them.
 static void
-put_aside(struct ui *ui, struct entry *e)
+put_unawaited(struct ui *ui, struct entry *e)
 {
-    e->work.aside = true;
+    e->work.unawaited = true;
     put(ui, e);
 }
 
@@ -101,7 +101,7 @@ entry_job(struct ui *ui, const struct task *t)
 {
     struct entry *e = entry_new(write_job, t->job.id);
     job_copy(&e->job, &t->job);
-    e->sweep = t->sweep_kept ? jv_copy(t->sweep_kept) : NULL;
+    e->sweep = t->sweep_record ? jv_copy(t->sweep_record) : NULL;
     e->host = ui_host(ui) ? mem_strdup(ui_host(ui)) : NULL;
     e->then = job_written;
     put(ui, e);
@@ -119,7 +119,7 @@ entry_state(struct ui *ui, const char *job, enum library_state state, const char
     struct entry *e = entry_new(write_state, job);
     e->state = state;
     e->text = error && *error ? mem_strdup(error) : NULL;
-    put_aside(ui, e);
+    put_unawaited(ui, e);
 }
 
 static bool
@@ -131,7 +131,7 @@ write_owner(struct library *l, const struct entry *e, struct err *err)
 void
 entry_own(struct ui *ui, const char *job)
 {
-    put_aside(ui, entry_new(write_owner, job));
+    put_unawaited(ui, entry_new(write_owner, job));
 }
 
 static bool
@@ -142,7 +142,7 @@ write_dropped(struct library *l, const struct entry *e, struct err *err)
 }
 
 static void
-say_failure(struct ui *ui, const struct entry *e)
+report_failure(struct ui *ui, const struct entry *e)
 {
     if (e->err.code != ERR_NONE)
         ui_say(ui, e->err.code == ERR_CANCELLED ? ROLE_WARNING : ROLE_ERROR, "%s", e->err.text);
@@ -153,7 +153,7 @@ entry_drop(struct ui *ui, const char *job, const char *owner)
 {
     struct entry *e = entry_new(write_dropped, job);
     e->key = mem_strdup(owner);
-    e->then = say_failure;
+    e->then = report_failure;
     put(ui, e);
 }
 
@@ -171,7 +171,7 @@ entry_text(struct ui *ui, const char *key, const char *text)
     struct entry *e = entry_new(write_text, "");
     e->key = mem_strdup(key);
     e->text = mem_strdup(text);
-    put_aside(ui, e);
+    put_unawaited(ui, e);
 }
 
 static bool
@@ -183,7 +183,7 @@ write_instruction(struct library *l, const struct entry *e, struct err *err)
 static void
 instruction_written(struct ui *ui, const struct entry *e)
 {
-    session_kept(ui, &e->err);
+    session_saved(ui, &e->err);
 }
 
 void
@@ -192,7 +192,7 @@ entry_instruction(struct ui *ui, struct background *b)
     struct entry *e = entry_new(write_instruction, "");
     job_copy(&e->job, &session_of(ui)->job);
     e->then = instruction_written;
-    e->work.aside = true;
+    e->work.unawaited = true;
     background_put(b, &e->work);
 }
 
@@ -207,7 +207,7 @@ write_deleted(struct library *l, const struct entry *e, struct err *err)
 static void
 picture_changed(struct ui *ui, const struct entry *e)
 {
-    say_failure(ui, e);
+    report_failure(ui, e);
     bool back = e->write == write_deleted && !e->number && e->err.code == ERR_NONE;
     gallery_changed(ui, back ? e->picture : 0);
 }

@@ -21,7 +21,7 @@ void entry_own(struct ui *ui, const char *job); // makes this process its owner
 // Drops an offered job, unless another process has claimed it from `owner` meanwhile.
 void entry_drop(struct ui *ui, const char *job, const char *owner);
 void entry_text(struct ui *ui, const char *key, const char *text); // of the session
-// The composer's instruction, on b's thread; then session_kept() is called.
+// The composer's instruction, on b's thread; then session_saved() is called.
 void entry_instruction(struct ui *ui, struct background *b);
 
 // The gallery's changes to pictures; the gallery is read again afterwards.

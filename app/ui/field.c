@@ -66,7 +66,7 @@ field_set(struct field *f, const char *text)
 }
 
 static void
-remember(struct field *f, bool typing)
+push_undo(struct field *f, bool typing)
 {
     if (typing && f->typing)
         return;
@@ -130,7 +130,7 @@ splice(struct field *f, size_t from, size_t to, const char *text, size_t n)
 void
 field_replace(struct field *f, size_t from, size_t to, const char *text)
 {
-    remember(f, false);
+    push_undo(f, false);
     splice(f, from, to, text, strlen(text));
 }
 
@@ -152,13 +152,13 @@ field_insert(struct field *f, const char *text)
         }
         p += size;
     }
-    remember(f, false);
+    push_undo(f, false);
     splice(f, f->cursor, f->cursor, clean, n);
     free(clean);
 }
 
 static size_t
-before(const struct field *f, size_t at)
+previous_character(const struct field *f, size_t at)
 {
     while (at > 0) {
         at--;
@@ -168,11 +168,11 @@ before(const struct field *f, size_t at)
     // Combining marks belong to their letter.
     wchar_t c;
     text_char(f->text + at, &c);
-    return at > 0 && c && char_width(c) == 0 ? before(f, at) : at;
+    return at > 0 && c && char_width(c) == 0 ? previous_character(f, at) : at;
 }
 
 static size_t
-after(const struct field *f, size_t at)
+next_character(const struct field *f, size_t at)
 {
     wchar_t c;
     at += text_char(f->text + at, NULL);
@@ -200,7 +200,7 @@ erase_bytes(struct field *f, size_t from, size_t to)
 {
     if (from == to)
         return;
-    remember(f, false);
+    push_undo(f, false);
     splice(f, from, to, "", 0);
 }
 
@@ -220,11 +220,11 @@ line_end(const struct field *f)
 }
 
 static void
-type(struct field *f, wint_t key)
+type_character(struct field *f, wint_t key)
 {
     char bytes[4];
     size_t n = text_put((wchar_t)key, bytes);
-    remember(f, key != ' ' && key != '\n');
+    push_undo(f, key != ' ' && key != '\n');
     splice(f, f->cursor, f->cursor, bytes, n);
 }
 
@@ -234,12 +234,12 @@ field_key(struct field *f, wint_t key, bool code)
     size_t at = f->cursor;
     if (code) {
         switch (key) {
-        case KEY_LEFT: at = before(f, at); break;
-        case KEY_RIGHT: at = after(f, at); break;
+        case KEY_LEFT: at = previous_character(f, at); break;
+        case KEY_RIGHT: at = next_character(f, at); break;
         case KEY_HOME: at = line_start(f); break;
         case KEY_END: at = line_end(f); break;
-        case KEY_BACKSPACE: erase_bytes(f, before(f, at), at); return true;
-        case KEY_DC: erase_bytes(f, at, after(f, at)); return true;
+        case KEY_BACKSPACE: erase_bytes(f, previous_character(f, at), at); return true;
+        case KEY_DC: erase_bytes(f, at, next_character(f, at)); return true;
         default: return false;
         }
         f->cursor = at;
@@ -255,18 +255,18 @@ field_key(struct field *f, wint_t key, bool code)
     case '_' & CTRL: undo(f); return true;
     case 'R' & CTRL: redo(f); return true;
     case 'H' & CTRL:
-    case 127: erase_bytes(f, before(f, at), at); return true;
+    case 127: erase_bytes(f, previous_character(f, at), at); return true;
     case '\n':
     case '\r':
         if (!f->lines)
             return false;
-        type(f, '\n');
+        type_character(f, '\n');
         return true;
     default: break;
     }
     if (!text_printable((wchar_t)key))
         return false;
-    type(f, key);
+    type_character(f, key);
     return true;
 }
 
@@ -327,7 +327,7 @@ field_move_line(struct field *f, int width, int by)
         at += n;
     }
     if (at == end && end > lines[there].start && there + 1 < count && f->text[end] != '\n')
-        at = before(f, end); // the end of a wrapped line is the start of the next
+        at = previous_character(f, end); // the end of a wrapped line is the start of the next
     f->cursor = at;
     f->typing = false;
     return true;

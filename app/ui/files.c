@@ -17,7 +17,7 @@ enum { BOOKMARKS_MAX = 9, FILES_BESIDE = 60 };
 
 // The list that keys and answers act on: a form's, else the composer's.
 static struct browser *
-in_use(const struct ui *ui)
+active_browser(const struct ui *ui)
 {
     struct browser *b = form_browser(ui);
     return b ? b : &compose_of(ui)->browser;
@@ -26,7 +26,7 @@ in_use(const struct ui *ui)
 static void
 filter_changed(struct ui *ui, const char *text)
 {
-    browser_filter(in_use(ui), text ? text : "");
+    browser_filter(active_browser(ui), text ? text : "");
 }
 
 // --- bookmarks: folders, kept in the library's session, one per line
@@ -55,9 +55,9 @@ free_bookmarks(char *list[BOOKMARKS_MAX], int count)
 
 // Bookmarks the open folder, or removes its bookmark.
 static void
-turn_bookmark(struct ui *ui)
+toggle_bookmark(struct ui *ui)
 {
-    const char *folder = in_use(ui)->folder;
+    const char *folder = active_browser(ui)->folder;
     char *list[BOOKMARKS_MAX], *all = mem_strdup("");
     int count = read_bookmarks(ui, list), kept = 0;
     bool had = false;
@@ -93,10 +93,10 @@ files_go(struct ui *ui, const char *folder)
 {
     struct err err = {0};
     char *path = places_typed(folder);
-    if (!browser_open(in_use(ui), path, &err))
+    if (!browser_open(active_browser(ui), path, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     else if (!form_browser(ui))
-        compose_turn_to(compose_of(ui), PANE_FILES);
+        compose_focus(compose_of(ui), PANE_FILES);
     free(path);
 }
 
@@ -110,12 +110,12 @@ go_to_samples(struct ui *ui)
     for (int i = 0; places[i] && !found; i++) {
         char *folder = mem_printf("%s/samples", places[i]);
         err_clear(&err);
-        found = browser_open(in_use(ui), folder, &err);
+        found = browser_open(active_browser(ui), folder, &err);
         free(folder);
     }
     places_free(places);
     if (!form_browser(ui))
-        compose_turn_to(compose_of(ui), PANE_FILES);
+        compose_focus(compose_of(ui), PANE_FILES);
     if (!found)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
 }
@@ -158,20 +158,20 @@ ask_where(struct ui *ui)
 // --- requests
 
 static void
-sort_again(struct ui *ui, struct browser *b)
+next_sort(struct ui *ui, struct browser *b)
 {
     struct err err = {0};
     b->sort = (b->sort + 1) % BROWSER_SORT_COUNT;
-    if (!browser_again(b, &err))
+    if (!browser_reload(b, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
 }
 
 static void
-turn_hidden(struct ui *ui, struct browser *b)
+toggle_hidden(struct ui *ui, struct browser *b)
 {
     struct err err = {0};
     b->hidden = !b->hidden;
-    if (!browser_again(b, &err))
+    if (!browser_reload(b, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     else
         ui_say(ui, ROLE_STATUS,
@@ -206,10 +206,10 @@ files_request(struct ui *ui, struct browser *b, int rows, enum request request, 
     case REQUEST_FILTER:
         ui_prompt_live(ui, "/", b->filter, filter_changed, filter_changed);
         return true;
-    case REQUEST_SORT: sort_again(ui, b); return true;
-    case REQUEST_HIDDEN: turn_hidden(ui, b); return true;
+    case REQUEST_SORT: next_sort(ui, b); return true;
+    case REQUEST_HIDDEN: toggle_hidden(ui, b); return true;
     case REQUEST_GO: ask_where(ui); return true;
-    case REQUEST_BOOKMARK: turn_bookmark(ui); return true;
+    case REQUEST_BOOKMARK: toggle_bookmark(ui); return true;
     default: return false;
     }
 }

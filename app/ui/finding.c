@@ -7,11 +7,11 @@
 #include "engine/base/mem.h"
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct finding *f = (struct finding *)w;
     const struct library_filter wanted = {.search = f->search, .sort = f->sort, .limit = f->limit};
-    if (library && !atomic_load(hurry))
+    if (library && !atomic_load(stopping))
         library_query(library, &wanted, &f->list, &f->err);
 }
 

@@ -42,7 +42,7 @@ form_add_file(struct form *f, const char *const *suffixes, const char *folder, c
 }
 
 static void
-forget_choices(struct form_field *d)
+free_choices(struct form_field *d)
 {
     for (int k = 0; d->choices && d->choices[k]; k++)
         free(d->choices[k]);
@@ -54,7 +54,7 @@ void
 form_choices(struct form_field *field, const char *const *choices)
 {
     int count = 0, capacity = 0;
-    forget_choices(field);
+    free_choices(field);
     for (int i = 0; choices[i]; i++)
         ARRAY_PUSH(field->choices, count, capacity, mem_strdup(choices[i]));
     ARRAY_PUSH(field->choices, count, capacity, NULL);
@@ -99,8 +99,8 @@ form_free(struct form *f)
         free(d->help);
         free(d->value);
         free(d->folder);
-        free(d->usual);
-        forget_choices(d);
+        free(d->default_text);
+        free_choices(d);
     }
     field_finish(&f->edit);
     form_browse_end(f);
@@ -136,7 +136,7 @@ form_is_open(const struct ui *ui)
 }
 
 struct form *
-form_open_now(const struct ui *ui)
+form_current(const struct ui *ui)
 {
     return ui->dialogue.form;
 }
@@ -161,12 +161,12 @@ form_area(const struct form *f)
         label = MAX(label, text_width(f->fields[i].label, SIZE_MAX));
         value = MAX(value, text_width(f->fields[i].value, SIZE_MAX));
     }
-    int room = f->picture_beside ? COLS / 2 : COLS - 4;
+    int room = f->half_width ? COLS / 2 : COLS - 4;
     int columns = MIN(MAX(label + value + 8, 72), MAX(room, 32));
     int rows = MIN(f->count + FRAME_ROWS, LINES - 3), y = MAX(1, LINES - 2 - rows);
     if (draw_is_plain()) // nothing of the view beside it in the same line
         return (struct area){y, 0, rows, COLS};
-    return (struct area){y, f->picture_beside ? 1 : MAX(0, (COLS - columns) / 2), rows,
+    return (struct area){y, f->half_width ? 1 : MAX(0, (COLS - columns) / 2), rows,
                          MIN(columns, COLS)};
 }
 
@@ -177,14 +177,14 @@ form_top(const struct ui *ui)
 }
 
 static bool
-turns(const struct form_field *d)
+is_cyclic(const struct form_field *d)
 {
     return d->kind == FIELD_CHOICE || d->kind == FIELD_BOOL;
 }
 
 // The keys for the selected field.
 static const char *
-keys_here(const struct form *f, int columns)
+key_hint(const struct form *f, int columns)
 {
     const struct form_field *d = &f->fields[f->selected];
     if (f->editing)
@@ -194,7 +194,7 @@ keys_here(const struct form *f, int columns)
     if (d->files)
         return columns < 52 ? "Space: files   Enter OK   Esc cancel"
                             : "Space chooses a file   or type   Enter OK   Esc cancel";
-    return turns(d)                ? "< > change   Enter OK   Esc cancel"
+    return is_cyclic(d)            ? "< > change   Enter OK   Esc cancel"
            : columns < 47          ? "type a value   Enter OK   Esc cancel"
            : d->kind == FIELD_TEXT ? "type, or Right to edit   Enter OK   Esc cancel"
                                    : "type, or < >   Enter OK   Esc cancel";
@@ -212,10 +212,11 @@ draw_value(const struct form_field *d, bool here, int y, int x, int columns)
         draw_short_path(d->value, columns, path, sizeof path);
         value = path;
     }
-    bool left_open = d->usual && (!*d->value || strcmp(d->value, "auto") == 0);
+    bool left_open = d->default_text && (!*d->value || strcmp(d->value, "auto") == 0);
     draw_format(y, x, columns, here ? ROLE_SELECTION : ROLE_POPUP, "%s%s%s%s%s%s",
-                here && turns(d) ? "< " : "", left_open ? "auto" : value, left_open ? " (" : "",
-                left_open ? d->usual : "", left_open ? ")" : "", here && turns(d) ? " >" : "");
+                here && is_cyclic(d) ? "< " : "", left_open ? "auto" : value, left_open ? " (" : "",
+                left_open ? d->default_text : "", left_open ? ")" : "",
+                here && is_cyclic(d) ? " >" : "");
 }
 
 void
@@ -250,7 +251,7 @@ form_draw(struct ui *ui)
     char text[600];
     snprintf(text, sizeof text, "%s%s", d ? d->help : "", range);
     draw_wrapped(&help, ROLE_POPUP, text);
-    draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, keys_here(f, a.columns - 4));
+    draw_text(a.y + a.rows - 2, a.x + 2, a.columns - 4, ROLE_POPUP, key_hint(f, a.columns - 4));
     if (edited.rows) // last, so that the cursor stays there
         draw_field(&edited, &f->edit);
     struct canvas_rect cover = {a.y, a.x, a.rows, a.columns};
@@ -261,7 +262,7 @@ form_draw(struct ui *ui)
 // --- keys
 
 static bool
-take_value(struct ui *ui, struct form *f, const char *text)
+accept_value(struct ui *ui, struct form *f, const char *text)
 {
     struct form_field *d = &f->fields[f->selected];
     if ((d->kind == FIELD_INT || d->kind == FIELD_FLOAT) && *text) {
@@ -284,7 +285,7 @@ take_value(struct ui *ui, struct form *f, const char *text)
 void
 form_set(struct ui *ui, struct form *f, const char *value)
 {
-    take_value(ui, f, value);
+    accept_value(ui, f, value);
 }
 
 // 1, 2 or 5 times a power of ten, near a twentieth of the range.
@@ -297,7 +298,7 @@ step_of(const struct form_field *d)
 }
 
 static void
-turn_value(struct ui *ui, struct form *f, int by)
+cycle_value(struct ui *ui, struct form *f, int by)
 {
     struct form_field *d = &f->fields[f->selected];
     char text[64];
@@ -307,14 +308,14 @@ turn_value(struct ui *ui, struct form *f, int by)
             if (strcmp(d->choices[count], d->value) == 0)
                 at = count;
         if (count)
-            take_value(ui, f, d->choices[(at + by + count) % count]);
+            accept_value(ui, f, d->choices[(at + by + count) % count]);
     } else if (d->kind == FIELD_BOOL) {
-        take_value(ui, f, strcmp(d->value, "1") == 0 ? "0" : "1");
+        accept_value(ui, f, strcmp(d->value, "1") == 0 ? "0" : "1");
     } else if (d->kind != FIELD_TEXT && d->minimum < d->maximum) {
         double step = d->kind == FIELD_INT ? 1 : step_of(d);
         double v = (floor(strtod(d->value, NULL) / step + 0.5) + by) * step;
         snprintf(text, sizeof text, "%.6g", MIN(MAX(v, d->minimum), d->maximum));
-        take_value(ui, f, text);
+        accept_value(ui, f, text);
     }
 }
 
@@ -341,7 +342,7 @@ move_by(struct form *f, int by)
 
 // By how many fields a key moves on from the edited one; 0: it is not such a key.
 static int
-leaves_by(wint_t key, bool code)
+field_step(wint_t key, bool code)
 {
     if (code)
         return key == KEY_DOWN ? 1 : key == KEY_UP || key == KEY_BTAB ? -1 : 0;
@@ -349,7 +350,7 @@ leaves_by(wint_t key, bool code)
 }
 
 static void
-was_typed(struct ui *ui, struct form *f)
+notify_typed(struct ui *ui, struct form *f)
 {
     if (f->typed)
         f->typed(ui, f);
@@ -359,9 +360,9 @@ static void
 edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request request)
 {
     bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
-    int by = leaves_by(key, code);
+    int by = field_step(key, code);
     if (taken || by || request == REQUEST_DRAW) {
-        if (!take_value(ui, f, f->edit.text))
+        if (!accept_value(ui, f, f->edit.text))
             return;
         f->editing = false;
         move_by(f, by);
@@ -369,10 +370,10 @@ edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request requ
             form_close(ui, true);
     } else if (!code && key == 27) {
         f->editing = false;
-        was_typed(ui, f);
+        notify_typed(ui, f);
     } else {
         field_key(&f->edit, key, code);
-        was_typed(ui, f);
+        notify_typed(ui, f);
     }
 }
 
@@ -380,12 +381,12 @@ void
 form_paste(struct ui *ui, const char *text)
 {
     struct form *f = ui->dialogue.form;
-    if (!f->count || f->browser || turns(&f->fields[f->selected]))
+    if (!f->count || f->browser || is_cyclic(&f->fields[f->selected]))
         return;
     if (!f->editing)
         start_editing(f);
     field_insert(&f->edit, text);
-    was_typed(ui, f);
+    notify_typed(ui, f);
 }
 
 // A character starts a new value; Backspace and, in a text, the arrows edit the old one. False: the
@@ -397,24 +398,24 @@ begin_editing(struct ui *ui, struct form *f, wint_t key, bool code, enum request
     bool back = code ? key == KEY_BACKSPACE : key == 127 || key == 8;
     bool arrow = d->kind == FIELD_TEXT && (request == REQUEST_LEFT || request == REQUEST_RIGHT);
     bool character = !code && key > 32 && key != 127;
-    if (!f->count || turns(d) || !(back || arrow || character))
+    if (!f->count || is_cyclic(d) || !(back || arrow || character))
         return false;
     start_editing(f);
     if (character)
         field_set(&f->edit, "");
     if (!arrow || character)
         field_key(&f->edit, key, code);
-    was_typed(ui, f);
+    notify_typed(ui, f);
     return true;
 }
 
 static void
-turn_or_browse(struct ui *ui, struct form *f)
+cycle_or_browse(struct ui *ui, struct form *f)
 {
     if (f->count && f->fields[f->selected].files)
         form_browse(ui, f);
     else if (f->count)
-        turn_value(ui, f, 1);
+        cycle_value(ui, f, 1);
 }
 
 void
@@ -433,7 +434,7 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
     if (begin_editing(ui, f, key, code, request))
         return;
     if (key == ' ' && !code) {
-        turn_or_browse(ui, f);
+        cycle_or_browse(ui, f);
         return;
     }
     switch (request) {
@@ -446,9 +447,9 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
     case REQUEST_PAGE_DOWN:
     case REQUEST_LAST: f->selected = MAX(f->count - 1, 0); break;
     case REQUEST_LEFT:
-    case REQUEST_EARLIER: turn_value(ui, f, -1); break;
+    case REQUEST_EARLIER: cycle_value(ui, f, -1); break;
     case REQUEST_RIGHT:
-    case REQUEST_LATER: turn_value(ui, f, 1); break;
+    case REQUEST_LATER: cycle_value(ui, f, 1); break;
     case REQUEST_ENTER:
     case REQUEST_DRAW: form_close(ui, true); break;
     case REQUEST_BACK:
@@ -477,5 +478,5 @@ form_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     else
         f->selected = f->top + y - f->lines.y;
     if (twice)
-        turn_or_browse(ui, f);
+        cycle_or_browse(ui, f);
 }

@@ -22,8 +22,8 @@ struct form_field {
     double minimum, maximum; // FIELD_INT, FIELD_FLOAT; minimum > maximum: any
     char **choices;          // FIELD_CHOICE, NULL at the end
     const char *const *files; // FIELD_TEXT: a file's suffixes, NULL at the end; NULL: no file
-    char *usual;             // what an empty value, or "auto", means; NULL: unknown
-    char *folder;            // that relative paths start from; NULL: the current one
+    char *default_text;       // what an empty value, or "auto", means; NULL: unknown
+    char *folder;             // that relative paths start from; NULL: the current one
 };
 enum { FORM_FIELDS_MAX = 48 };
 struct form {
@@ -40,9 +40,9 @@ struct form {
     // values cannot be used, and `done` has reported why; the form stays open at the selected
     // field.
     bool (*done)(struct ui *ui, struct form *form, bool taken);
-    int number; // the caller's
-    int serial; // unique in this UI; 0: never opened
-    bool picture_beside; // leaves the right half of the screen to the view
+    int number;              // the caller's
+    int serial;              // unique in this UI; 0: never opened
+    bool half_width;         // leaves the right half of the screen to the view
     struct browser *browser; // the list a file is being picked from; NULL: none
     struct area lines;       // where the browser's lines, or the fields, are drawn
 };
@@ -69,7 +69,7 @@ struct form_field *form_add_file(struct form *f, const char *const *suffixes, co
 void form_edit(struct form *f, const char *text, size_t cursor);
 void form_free(struct form *f); // NULL is fine
 bool form_is_open(const struct ui *ui);
-struct form *form_open_now(const struct ui *ui); // NULL: none is
+struct form *form_current(const struct ui *ui); // NULL: none is
 int form_top(const struct ui *ui);    // the first line of the screen it covers; LINES: none is open
 int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);

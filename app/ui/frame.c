@@ -42,16 +42,16 @@ draw_title(struct ui *ui)
 
 // A question, else a message; "": neither.
 static const char *
-said(const struct dialogue *d)
+status_text(const struct dialogue *d)
 {
     return d->asking ? d->question : d->message;
 }
 
 // What is too long for one line takes that of the hints, too: it is to be read to its end.
 static bool
-takes_two_lines(const struct dialogue *d)
+needs_two_lines(const struct dialogue *d)
 {
-    return !d->prompting && text_width(said(d), SIZE_MAX) > COLS - 2;
+    return !d->prompting && text_width(status_text(d), SIZE_MAX) > COLS - 2;
 }
 
 static void
@@ -67,10 +67,10 @@ draw_status(struct ui *ui)
         draw_field(&input, &d->prompt);
         return;
     }
-    const char *text = said(d);
+    const char *text = status_text(d);
     enum role role = d->asking ? ROLE_WARNING : d->message_role;
     struct field_line lines[2];
-    if (!takes_two_lines(d)) {
+    if (!needs_two_lines(d)) {
         draw_message(LINES - 2, 1, COLS - 2, role, text);
         return;
     }
@@ -171,7 +171,7 @@ draw_hints(struct ui *ui)
     enum request last = ui->view == VIEW_HELP ? REQUEST_BACK : REQUEST_HELP;
     int x = 1, end = COLS - 1 - draw_hint(ui, 0, last);
     ui->screen.hint_count = 0;
-    if (takes_two_lines(&ui->dialogue))
+    if (needs_two_lines(&ui->dialogue))
         return;
     if (ui->dialogue.prompting) {
         draw_prompt_hint(ui, x);
@@ -272,7 +272,7 @@ draw_screen(struct ui *ui)
 // Records in curses' image of the terminal that these cells hold something that is never drawn, so
 // that they, and no others, are printed again.
 static void
-print_again(const struct canvas_rect *r)
+invalidate_cells(const struct canvas_rect *r)
 {
     cchar_t never;
     int y, x;
@@ -302,7 +302,7 @@ frame_show(struct ui *ui, struct err *err)
         ui->wake = 0;
         bool before = shows_pictures(&ui->screen);
         draw_screen(ui);
-        halves_mend();
+        halves_repair();
         ui->screen.cursor = curs_set(0) == 1;
         for (int i = 0; i < CANVAS_SLOTS; i++)
             if (!ui->screen.slot_used[i]) {
@@ -314,7 +314,7 @@ frame_show(struct ui *ui, struct err *err)
         struct canvas_rect rects[16];
         int count = canvas_damage(ui->screen.canvas, rects, 16);
         for (int i = 0; i < count; i++)
-            print_again(&rects[i]);
+            invalidate_cells(&rects[i]);
         // Without Unicode nothing keeps text off the pictures' cells: send those in changed lines
         // again.
         for (int y = 0; !draw_unicode() && y < LINES; y++)

@@ -20,7 +20,7 @@ struct gallery {
     int64_t asked; // number of the latest search; earlier answers are dropped
     int64_t choose; // id to select when the list arrives; 0: keep the selection
     int selected, top; // top: row of tiles
-    int across, down;  // tiles that were drawn
+    int columns, rows; // tiles that were drawn
     int zoom;          // 2 - ZOOM_MAX to ZOOM_MAX; 0: the usual size; negative: smaller
     bool zoomed;       // by the user; else few pictures are shown larger
     char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: restored by Esc

@@ -102,14 +102,14 @@ lay_out(const struct ui *ui, struct gallery *g, const struct area *a)
 {
     g->tiles = *a;
     if (draw_is_plain()) {
-        g->across = 1;
-        g->down = MAX(1, a->rows);
+        g->columns = 1;
+        g->rows = MAX(1, a->rows);
         return;
     }
-    g->across = MAX(1, a->columns / tile_columns(g->zoom));
-    int high = draw_square_rows(ui, a->columns / g->across - 2) + 1;
-    g->down = MAX(1, (a->rows + high * 2 / 5) / high); // rather a slightly lower row than one fewer
-    g->tiles.rows = g->down * MIN(high, a->rows / g->down);
+    g->columns = MAX(1, a->columns / tile_columns(g->zoom));
+    int high = draw_square_rows(ui, a->columns / g->columns - 2) + 1;
+    g->rows = MAX(1, (a->rows + high * 2 / 5) / high); // rather a slightly lower row than one fewer
+    g->tiles.rows = g->rows * MIN(high, a->rows / g->rows);
 }
 
 // Without a size set by the user: the largest at which all pictures fit, if they are few.
@@ -118,7 +118,7 @@ zoom_few(const struct ui *ui, struct gallery *g, const struct area *a)
 {
     for (g->zoom = ZOOM_MAX - 1; g->zoom > 0; g->zoom--) {
         lay_out(ui, g, a);
-        if (g->across * g->down >= g->list.count)
+        if (g->columns * g->rows >= g->list.count)
             break;
     }
 }
@@ -130,14 +130,14 @@ draw_tiles(struct ui *ui, const struct area *a)
     if (!g->zoomed)
         zoom_few(ui, g, a);
     lay_out(ui, g, a);
-    int width = a->columns / g->across, height = g->tiles.rows / g->down;
-    int rows = (g->list.count + g->across - 1) / g->across;
-    g->top = draw_scroll(rows, g->selected / g->across, g->down, g->top);
-    for (int i = 0; i < g->across * g->down; i++) {
-        int at = g->top * g->across + i;
+    int width = a->columns / g->columns, height = g->tiles.rows / g->rows;
+    int rows = (g->list.count + g->columns - 1) / g->columns;
+    g->top = draw_scroll(rows, g->selected / g->columns, g->rows, g->top);
+    for (int i = 0; i < g->columns * g->rows; i++) {
+        int at = g->top * g->columns + i;
         if (at >= g->list.count)
             break;
-        struct area tile = {a->y + i / g->across * height, a->x + i % g->across * width, height,
+        struct area tile = {a->y + i / g->columns * height, a->x + i % g->columns * width, height,
                             width};
         draw_tile(ui, SLOT_GRID + i, &g->list.items[at], &tile, at == g->selected);
     }

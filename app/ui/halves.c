@@ -40,7 +40,7 @@ has_wide(int y, cchar_t *cells)
 }
 
 void
-halves_mend(void)
+halves_repair(void)
 {
     int y, x;
     cchar_t *cells = mem_alloc((size_t)(COLS + 1) * sizeof *cells);

@@ -4,6 +4,6 @@
 #ifndef LIMN_APP_UI_HALVES_H
 #define LIMN_APP_UI_HALVES_H
 
-void halves_mend(void); // call it once all is drawn: replaces them with blanks in stdscr
+void halves_repair(void); // call it once all is drawn: replaces them with blanks in stdscr
 
 #endif

@@ -171,7 +171,7 @@ keys_clear(int view, enum request request)
 }
 
 bool
-keys_give(int view, wint_t key, bool code, enum request request)
+keys_bind(int view, wint_t key, bool code, enum request request)
 {
     int n = 0;
     begin();

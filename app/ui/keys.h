@@ -40,7 +40,7 @@ enum { KEYS_ALL = VIEW_COUNT };
 const char *keys_of(int view, enum request request);
 void keys_clear(int view, enum request request); // removes all its keys there
 // Binds a key to a request in that view, replacing any earlier binding of it. False: no room.
-bool keys_give(int view, wint_t key, bool code, enum request request);
+bool keys_bind(int view, wint_t key, bool code, enum request request);
 
 // --- files of keys (keys_file.c): the user's own is $XDG_CONFIG_HOME/limn/keys
 

@@ -24,14 +24,14 @@ view_name(int view)
     return view == KEYS_ALL ? "all" : request_name(opens[view]);
 }
 
-struct place {
+struct file_position {
     const char *file;
     int line;
 };
 
 static bool
-not_a(const char *what, const char *word, const char *const *names, const struct place *at,
-      struct err *err)
+report_unknown(const char *what, const char *word, const char *const *names,
+               const struct file_position *at, struct err *err)
 {
     const char *near = suggest(word, names);
     return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is not %s%s%s%s", at->file, at->line, word, what,
@@ -39,7 +39,7 @@ not_a(const char *what, const char *word, const char *const *names, const struct
 }
 
 static bool
-read_view(const char *word, int *view, const struct place *at, struct err *err)
+read_view(const char *word, int *view, const struct file_position *at, struct err *err)
 {
     const char *names[KEYS_ALL + 2] = {0};
     for (*view = 0; *view <= KEYS_ALL; ++*view) {
@@ -47,21 +47,22 @@ read_view(const char *word, int *view, const struct place *at, struct err *err)
         if (strcmp(names[*view], word) == 0)
             return true;
     }
-    return not_a("a view or all", word, names, at, err);
+    return report_unknown("a view or all", word, names, at, err);
 }
 
 static bool
-read_request(const char *word, enum request *request, const struct place *at, struct err *err)
+read_request(const char *word, enum request *request, const struct file_position *at,
+             struct err *err)
 {
     const char *names[REQUEST_COUNT + 1] = {0};
     for (int i = 1; i < REQUEST_COUNT; i++)
         names[i - 1] = request_name((enum request)i);
     *request = request_find(word);
-    return *request || not_a("a request", word, names, at, err);
+    return *request || report_unknown("a request", word, names, at, err);
 }
 
 static bool
-read_line(char *line, const struct place *at, struct err *err)
+read_line(char *line, const struct file_position *at, struct err *err)
 {
     char *left = NULL, *word = strtok_r(line, " \t\r", &left);
     int view;
@@ -81,7 +82,7 @@ read_line(char *line, const struct place *at, struct err *err)
         bool code;
         if (!key_from_name(word, &key, &code))
             return err_set(err, ERR_INPUT, "%s:%d: '%.40s' is not a key", at->file, at->line, word);
-        if (!keys_give(view, key, code, request))
+        if (!keys_bind(view, key, code, request))
             return err_set(err, ERR_INPUT, "%s:%d: there are too many keys", at->file, at->line);
     }
     return true;
@@ -93,7 +94,7 @@ keys_load(struct err *err)
     char *file = xdg_path(XDG_CONFIG, "keys");
     bool there = file_exists(file), ok = true;
     char *text = there ? file_read(file, LIMIT_KEYS_BYTES, NULL, err) : NULL, *next = text;
-    struct place at = {file, 1};
+    struct file_position at = {file, 1};
     for (; ok && next; at.line++) {
         char *line = strsep(&next, "\n");
         ok = read_line(line, &at, err);

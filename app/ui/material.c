@@ -39,14 +39,14 @@ material_free(struct material *m)
 {
     if (!m)
         return;
-    material_forget_upscales(m);
+    material_clear_upscales(m);
     free(m->to_upscale);
     free(m->file);
     free(m);
 }
 
 static void
-remember(struct ui *ui, const char *file, int64_t seed)
+set_picture(struct ui *ui, const char *file, int64_t seed)
 {
     free(ui->material->file);
     ui->material->file = mem_strdup(file);
@@ -125,10 +125,10 @@ static void
 lock_seed(struct ui *ui, int64_t seed)
 {
     struct job *j = &session_of(ui)->job;
-    bool free_it = j->seed == seed;
-    j->seed = free_it ? -1 : seed;
+    bool unlock = j->seed == seed;
+    j->seed = unlock ? -1 : seed;
     session_check(ui);
-    if (free_it)
+    if (unlock)
         ui_say(ui, ROLE_GOOD, "the next drawing has a new seed");
     else
         ui_say(ui, ROLE_GOOD,
@@ -184,10 +184,10 @@ export_to(const char *from, const char *to, struct err *err)
 }
 
 static void
-run_export(struct work *w, struct library *library, const atomic_int *hurry)
+run_export(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct exporting *e = (struct exporting *)w;
-    (void)library, (void)hurry;
+    (void)library, (void)stopping;
     export_to(e->from, e->to, &e->err);
 }
 
@@ -239,11 +239,11 @@ run_viewer(const char *viewer, const char *file)
 {
     pid_t child = fork();
     if (child == 0) {
-        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (setsid() < 0 || fork() != 0)
             _exit(0);
         for (int fd = 0; fd < 3; fd++)
-            dup2(nothing, fd);
+            dup2(null_fd, fd);
         signal(SIGTSTP, SIG_DFL);
         execlp(viewer, viewer, file, (char *)NULL);
         _exit(127);
@@ -267,7 +267,7 @@ is_on_path(const char *program)
 }
 
 static void
-view_outside(struct ui *ui, const char *file)
+open_viewer(struct ui *ui, const char *file)
 {
     const char *own = getenv("LIMN_VIEWER"), *viewer = own && *own ? own : "xdg-open";
     if (!is_on_path(viewer)) {
@@ -279,7 +279,7 @@ view_outside(struct ui *ui, const char *file)
 }
 
 static bool
-is_mine(enum request request)
+is_material_request(enum request request)
 {
     return request == REQUEST_ADD || request == REQUEST_START || request == REQUEST_MASK ||
            request == REQUEST_VARY || request == REQUEST_UPSCALE ||
@@ -290,13 +290,13 @@ is_mine(enum request request)
 bool
 material_request(struct ui *ui, enum request request, const char *file, int64_t seed)
 {
-    if (!is_mine(request))
+    if (!is_material_request(request))
         return false;
     if (!file) {
         ui_say(ui, ROLE_STATUS, "there is no picture yet");
         return true;
     }
-    remember(ui, file, seed);
+    set_picture(ui, file, seed);
     switch (request) {
     case REQUEST_ADD: session_add_picture(ui, file); break;
     case REQUEST_START: opening_begin(ui, file, start_from, 0); break;
@@ -305,7 +305,7 @@ material_request(struct ui *ui, enum request request, const char *file, int64_t 
     case REQUEST_VARY: opening_begin(ui, file, vary, 0); break;
     case REQUEST_LOCK: lock_seed(ui, seed); break;
     case REQUEST_EXPORT: export(ui); break;
-    case REQUEST_VIEWER: view_outside(ui, file); break;
+    case REQUEST_VIEWER: open_viewer(ui, file); break;
     default:
         ui_ask(ui, "copy: p path   s seed   i instruction", "psi", copy_answered);
         break;

@@ -20,6 +20,6 @@ bool material_has_job(struct ui *ui, const struct opening *o);
 // Draws the same picture larger (upscale.c). If the worker has not described its models yet it is
 // asked, and material_described() continues.
 void material_upscale(struct ui *ui, const char *file);
-void material_forget_upscales(struct material *m);
+void material_clear_upscales(struct material *m);
 
 #endif

@@ -23,24 +23,24 @@ enum { RADIUS_MAX = 12, LEAP = 8, HEAD_ROWS = 2 };
 enum { SYMBOL_PIXELS = 3 };
 
 struct painter {
-    struct image *picture; // NULL: not decoded yet
-    struct image *sized;   // as large as its place, in pixels; NULL: to be made
-    struct image *shown;   // that, with mask and cursor; NULL: to be made
-    struct mask *mask;     // NULL: no picture yet, or it could not be made
-    bool refused;          // it could not be made
-    bool asked;            // for the instruction's mask, which is only bytes
-    struct image *given;   // that mask; NULL: not decoded yet, or it cannot be
-    struct err trouble;    // why it cannot be
-    struct area place;     // cells that the picture covers
-    double scale_x, scale_y; // mask pixels per cell
-    int column, row;         // of the cursor, in cells of the place
-    int radius;              // of the brush, in rows, plus half a row; 0: one cell
-    bool down;               // the brush paints wherever it is moved
-    bool black;              // it erases
-    bool anchored;           // the first corner of a rectangle is set
+    struct image *picture;      // NULL: not decoded yet
+    struct image *sized;        // as large as its place, in pixels; NULL: to be made
+    struct image *shown;        // that, with mask and cursor; NULL: to be made
+    struct mask *mask;          // NULL: no picture yet, or it could not be made
+    bool failed;                // it could not be made
+    bool mask_requested;        // for the instruction's mask, which is only bytes
+    struct image *initial_mask; // that mask; NULL: not decoded yet, or it cannot be
+    struct err mask_error;      // why it cannot be
+    struct area place;          // cells that the picture covers
+    double scale_x, scale_y;    // mask pixels per cell
+    int column, row;            // of the cursor, in cells of the place
+    int radius;                 // of the brush, in rows, plus half a row; 0: one cell
+    bool brush_down;            // the brush paints wherever it is moved
+    bool black;                 // it erases
+    bool anchored;              // the first corner of a rectangle is set
     int anchor_column, anchor_row;
-    double last[2];          // the mouse's last place, in mask pixels
-    bool untold;             // the window does not have this mask yet
+    double last[2];    // the mouse's last place, in mask pixels
+    bool window_stale; // the window does not have this mask yet
 };
 
 static struct painter *
@@ -61,7 +61,7 @@ painter_free(struct painter *p)
     if (!p)
         return;
     image_unref(p->picture);
-    image_unref(p->given);
+    image_unref(p->initial_mask);
     image_unref(p->sized);
     image_unref(p->shown);
     mask_free(p->mask);
@@ -87,9 +87,9 @@ painter_open(struct ui *ui)
     }
     c->painter = mem_zalloc(sizeof *c->painter);
     c->painter->radius = 1;
-    c->painter->untold = true;
+    c->painter->window_stale = true;
     c->reference = (int)(start - session_of(ui)->job.references);
-    compose_turn_to(c, PANE_REFERENCES);
+    compose_focus(c, PANE_REFERENCES);
     ui_open_view(ui, VIEW_COMPOSE);
 }
 
@@ -107,7 +107,7 @@ close_painter(struct ui *ui)
 
 // Makes what was painted the instruction's mask; if nothing was, the instruction has none.
 static bool
-take(struct ui *ui)
+commit_mask(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
     struct painter *p = painter_of(ui);
@@ -124,7 +124,7 @@ take(struct ui *ui)
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
     }
-    session_shown(ui, &j);
+    session_snapshot(ui, &j);
     for (int i = j.reference_count - 1; i >= 0; i--)
         if (j.references[i].use == JOB_MASK)
             job_remove(&j, i);
@@ -154,8 +154,8 @@ take(struct ui *ui)
 
 // --- drawing
 
-// The picture to start from: its file or, if it is embedded in another picture, the worker's look.
-// NULL: not there yet, or, with *failed, never.
+// The picture to start from: its file or, if it is embedded in another picture, the worker's
+// output. NULL: not there yet, or, with *failed, never.
 static struct image *
 find_picture(struct ui *ui, const char **failed)
 {
@@ -165,12 +165,12 @@ find_picture(struct ui *ui, const char **failed)
         return NULL;
     if (r->file && !r->embedded)
         return draw_image(ui, r->file, failed);
-    *failed = *c->trouble ? c->trouble : NULL;
+    *failed = *c->output_error ? c->output_error : NULL;
     return c->after;
 }
 
 static void
-mask_read(struct ui *ui, struct reading *r)
+on_mask_read(struct ui *ui, struct reading *r)
 {
     struct painter *p = painter_of(ui);
     const struct job_reference *mask = job_find_for(&r->jobs[0], JOB_MASK, 0);
@@ -185,17 +185,17 @@ mask_read(struct ui *ui, struct reading *r)
         background_put(ui_arrivals(ui), &a->work);
         return;
     }
-    p->trouble = r->err;
-    if (p->trouble.code == ERR_NONE)
-        err_set(&p->trouble, ERR_INPUT, "the instruction's mask is missing");
+    p->mask_error = r->err;
+    if (p->mask_error.code == ERR_NONE)
+        err_set(&p->mask_error, ERR_INPUT, "the instruction's mask is missing");
     ui_redraw(ui);
 }
 
 // Reads the mask, as the library may hold its bytes, and has it decoded: it may be anybody's.
 static void
-ask_for_mask(struct ui *ui, struct painter *p)
+request_mask(struct ui *ui, struct painter *p)
 {
-    struct reading *r = reading_new(1, mask_read);
+    struct reading *r = reading_new(1, on_mask_read);
     struct job *one = &r->jobs[0];
     job_copy(one, &session_of(ui)->job);
     for (int i = one->reference_count - 1; i >= 0; i--)
@@ -203,20 +203,20 @@ ask_for_mask(struct ui *ui, struct painter *p)
             job_remove(one, i);
     parameter_clear(parameter_find("index"), one);
     r->subject = mem_printf("%d", ++compose_of(ui)->masks);
-    r->idle = p->asked = true;
+    r->idle = p->mask_requested = true;
     reading_put(ui, r);
 }
 
 void
-painter_arrived(struct ui *ui, struct arrival *a)
+painter_on_arrival(struct ui *ui, struct arrival *a)
 {
     struct painter *p = painter_of(ui);
     if (!p)
         return;
-    image_unref(p->given);
-    p->given = a->image;
+    image_unref(p->initial_mask);
+    p->initial_mask = a->image;
     a->image = NULL;
-    p->trouble = a->refused;
+    p->mask_error = a->refused;
     ui_redraw(ui);
 }
 
@@ -233,23 +233,23 @@ begin_mask(struct ui *ui, struct painter *p)
     bool inside = r && !has_file && !ours;
     struct image *kept = has_file ? draw_image(ui, r->file, &failed)
                          : ours   ? c->painted
-                                  : p->given;
-    if (inside && !p->asked)
-        ask_for_mask(ui, p);
-    if (inside && p->trouble.code != ERR_NONE)
-        failed = p->trouble.text;
+                                  : p->initial_mask;
+    if (inside && !p->mask_requested)
+        request_mask(ui, p);
+    if (inside && p->mask_error.code != ERR_NONE)
+        failed = p->mask_error.text;
     if ((has_file || inside) && !kept && !failed)
         return;
     p->mask = mask_new(p->picture, &err);
     if (p->mask && kept)
         mask_replace(p->mask, kept, &err);
-    p->refused = !p->mask;
+    p->failed = !p->mask;
     if (failed || err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", failed ? failed : err.text);
 }
 
 static void
-settle_place(struct ui *ui, struct painter *p, const struct area *a)
+set_place(struct ui *ui, struct painter *p, const struct area *a)
 {
     int width, height;
     draw_cell(ui, &width, &height);
@@ -266,7 +266,7 @@ settle_place(struct ui *ui, struct painter *p, const struct area *a)
 }
 
 static void
-put_frame(struct image *image, int left, int top, int right, int bottom)
+draw_frame(struct image *image, int left, int top, int right, int bottom)
 {
     for (int y = MAX(top, 0); y <= MIN(bottom, image->height - 1); y++)
         for (int x = MAX(left, 0); x <= MIN(right, image->width - 1); x++) {
@@ -288,20 +288,20 @@ frame_cursor(const struct painter *p, struct image *image)
     double x = (double)image->width / p->mask->white->width * p->scale_x;
     double y = (double)image->height / p->mask->white->height * p->scale_y;
     double wider = p->anchored ? 0 : p->radius;
-    put_frame(image, (int)(MIN(from_column, p->column) * x - wider * y),
-              (int)((MIN(from_row, p->row) - wider) * y),
-              (int)((MAX(from_column, p->column) + 1) * x + wider * y) - 1,
-              (int)((MAX(from_row, p->row) + 1 + wider) * y) - 1);
+    draw_frame(image, (int)(MIN(from_column, p->column) * x - wider * y),
+               (int)((MIN(from_row, p->row) - wider) * y),
+               (int)((MAX(from_column, p->column) + 1) * x + wider * y) - 1,
+               (int)((MAX(from_row, p->row) + 1 + wider) * y) - 1);
 }
 
 // Makes what is shown in the pixels of the screen, so that stripes, frame and the ground of what is
 // transparent are as sharp and as large on any picture.
 static void
-show_sized(struct ui *ui, struct painter *p)
+render_shown(struct ui *ui, struct painter *p)
 {
     int width, height;
     draw_cell(ui, &width, &height);
-    double fine = draw_in_symbols(ui) ? (double)SYMBOL_PIXELS / width : 1; // less is lost in them
+    double fine = draw_uses_symbols(ui) ? (double)SYMBOL_PIXELS / width : 1; // less is lost in them
     double scale = fine * MIN((double)p->place.columns * width / p->picture->width,
                               (double)p->place.rows * height / p->picture->height);
     int w = MAX(1, (int)(p->picture->width * scale + 0.5));
@@ -318,12 +318,12 @@ show_sized(struct ui *ui, struct painter *p)
 }
 
 static void
-tell_window(struct ui *ui, struct painter *p)
+update_window(struct ui *ui, struct painter *p)
 {
-    if (!ui_window(ui) || !p->untold)
+    if (!ui_window(ui) || !p->window_stale)
         return;
     window_link_paint(ui_window(ui), p->picture, p->mask->white);
-    p->untold = false;
+    p->window_stale = false;
 }
 
 static void
@@ -333,7 +333,9 @@ draw_head(const struct painter *p, const struct area *a)
     char text[200];
     snprintf(text, sizeof text, "%s, brush %d   %s   %.2f %% is redrawn   %d,%d",
              p->black ? "erases" : "paints", 2 * p->radius + 1,
-             p->anchored ? "rectangle: r at its other corner" : p->down ? "brush down" : "brush up",
+             p->anchored     ? "rectangle: r at its other corner"
+             : p->brush_down ? "brush down"
+                             : "brush up",
              p->mask ? 100 * mask_coverage(p->mask) : 0, p->column + 1, p->row + 1);
     draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM, text);
 }
@@ -347,7 +349,7 @@ painter_draw(struct ui *ui, const struct area *a)
     struct image *picture = p->picture ? NULL : find_picture(ui, &failed);
     if (picture)
         p->picture = image_ref(picture);
-    if (p->picture && !p->mask && !p->refused)
+    if (p->picture && !p->mask && !p->failed)
         begin_mask(ui, p);
     if (!p->mask) {
         draw_head(p, a);
@@ -357,15 +359,15 @@ painter_draw(struct ui *ui, const struct area *a)
     }
     screen_track_mouse(true);
     bool first = p->place.rows == 0;
-    settle_place(ui, p, &room);
+    set_place(ui, p, &room);
     if (first) {
         p->column = p->place.columns / 2;
         p->row = p->place.rows / 2;
     }
     draw_head(p, a); // once mask and cursor are there: nothing may come that draws it again
-    show_sized(ui, p);
+    render_shown(ui, p);
     draw_picture(ui, SLOT_SHEET, &p->place, p->shown, false);
-    tell_window(ui, p);
+    update_window(ui, p);
     curs_set(1);
     move(p->place.y + p->row, p->place.x + p->column);
 }
@@ -373,17 +375,17 @@ painter_draw(struct ui *ui, const struct area *a)
 // --- painting
 
 static void
-changed(struct ui *ui, struct painter *p, bool mask)
+mark_changed(struct ui *ui, struct painter *p, bool mask)
 {
     image_unref(p->shown);
     p->shown = NULL;
-    p->untold = p->untold || mask;
+    p->window_stale = p->window_stale || mask;
     ui_redraw(ui);
 }
 
 // A place in cells (corners at whole numbers) in mask pixels.
 static void
-mask_place(const struct painter *p, double column, double row, double out[2])
+to_mask_pixels(const struct painter *p, double column, double row, double out[2])
 {
     out[0] = column * p->scale_x;
     out[1] = row * p->scale_y;
@@ -393,13 +395,13 @@ static void
 dab(struct painter *p)
 {
     double from[2], to[2];
-    mask_place(p, p->column + 0.5, p->row + 0.5, from);
+    to_mask_pixels(p, p->column + 0.5, p->row + 0.5, from);
     if (p->radius) {
         mask_disc(p->mask, from[0], from[1], (p->radius + 0.5) * p->scale_y, !p->black);
         return;
     }
-    mask_place(p, p->column, p->row, from);
-    mask_place(p, p->column + 1, p->row + 1, to);
+    to_mask_pixels(p, p->column, p->row, from);
+    to_mask_pixels(p, p->column + 1, p->row + 1, to);
     mask_rectangle(p->mask, from, to, !p->black);
 }
 
@@ -412,8 +414,8 @@ rectangle(struct painter *p)
         p->anchor_row = p->row;
     } else {
         mask_push_undo(p->mask);
-        mask_place(p, MIN(p->anchor_column, p->column), MIN(p->anchor_row, p->row), from);
-        mask_place(p, MAX(p->anchor_column, p->column) + 1, MAX(p->anchor_row, p->row) + 1, to);
+        to_mask_pixels(p, MIN(p->anchor_column, p->column), MIN(p->anchor_row, p->row), from);
+        to_mask_pixels(p, MAX(p->anchor_column, p->column) + 1, MAX(p->anchor_row, p->row) + 1, to);
         mask_rectangle(p->mask, from, to, !p->black);
     }
     p->anchored = !p->anchored;
@@ -426,7 +428,7 @@ move_by(struct painter *p, int columns, int rows)
     for (int i = 0; i < times; i++) {
         p->column = MAX(0, MIN(p->column + columns / times, p->place.columns - 1));
         p->row = MAX(0, MIN(p->row + rows / times, p->place.rows - 1));
-        if (p->down)
+        if (p->brush_down)
             dab(p);
     }
 }
@@ -454,10 +456,10 @@ move_key(struct painter *p, wint_t key, bool code)
 }
 
 static void
-turn_brush_down(struct painter *p)
+toggle_brush(struct painter *p)
 {
-    p->down = !p->down;
-    if (p->down) {
+    p->brush_down = !p->brush_down;
+    if (p->brush_down) {
         mask_push_undo(p->mask);
         dab(p);
     }
@@ -469,7 +471,7 @@ paint_key(struct ui *ui, struct painter *p, wint_t key)
 {
     switch (key) {
     case ' ': mask_push_undo(p->mask), dab(p); break;
-    case 'b': turn_brush_down(p); break;
+    case 'b': toggle_brush(p); break;
     case 'e': p->black = !p->black; break;
     case 'r': rectangle(p); break;
     case '+':
@@ -489,11 +491,11 @@ paint_key(struct ui *ui, struct painter *p, wint_t key)
 
 // Esc ends a rectangle or lifts the brush; else it closes the painter.
 static void
-go_back(struct ui *ui, struct painter *p)
+cancel(struct ui *ui, struct painter *p)
 {
-    if (p->anchored || p->down) {
-        p->anchored = p->down = false;
-        changed(ui, p, false);
+    if (p->anchored || p->brush_down) {
+        p->anchored = p->brush_down = false;
+        mark_changed(ui, p, false);
         return;
     }
     close_painter(ui);
@@ -507,14 +509,14 @@ painter_key(struct ui *ui, wint_t key, bool code)
     bool draws = code ? key == KEY_F(9) : key == ('G' & 0x1f);
     bool enter = code ? key == KEY_ENTER : key == '\r' || key == '\n';
     if (draws || enter)
-        return take(ui) && enter; // F9 and ^G also draw
+        return commit_mask(ui) && enter; // F9 and ^G also draw
     if (!code && key == 27)
-        return go_back(ui, p), true;
+        return cancel(ui, p), true;
     if (!code && key == 'W')
-        return p->untold = true, ui_request(ui, REQUEST_WINDOW);
+        return p->window_stale = true, ui_request(ui, REQUEST_WINDOW);
     if (!p->mask || !(move_key(p, key, code) || (!code && paint_key(ui, p, key))))
         return false;
-    changed(ui, p, true);
+    mark_changed(ui, p, true);
     return true;
 }
 
@@ -527,12 +529,12 @@ painter_mouse(struct ui *ui, int y, int x, int turn, bool drags)
         return;
     if (turn) {
         p->radius = MAX(0, MIN(p->radius - turn, RADIUS_MAX));
-        changed(ui, p, false);
+        mark_changed(ui, p, false);
         return;
     }
     p->column = MAX(0, MIN(x - p->place.x, p->place.columns - 1));
     p->row = MAX(0, MIN(y - p->place.y, p->place.rows - 1));
-    mask_place(p, p->column + 0.5, p->row + 0.5, at);
+    to_mask_pixels(p, p->column + 0.5, p->row + 0.5, at);
     if (!drags)
         mask_push_undo(p->mask);
     if (drags && p->radius)
@@ -540,11 +542,11 @@ painter_mouse(struct ui *ui, int y, int x, int turn, bool drags)
     else
         dab(p);
     memcpy(p->last, at, sizeof at);
-    changed(ui, p, true);
+    mark_changed(ui, p, true);
 }
 
 void
-painter_take_window(struct ui *ui, const struct image *white, bool ended)
+painter_set_mask(struct ui *ui, const struct image *white, bool ended)
 {
     struct painter *p = painter_of(ui);
     if (!p || !p->mask)
@@ -552,10 +554,10 @@ painter_take_window(struct ui *ui, const struct image *white, bool ended)
     if (white) {
         mask_push_undo(p->mask);
         mask_replace(p->mask, white, NULL);
-        changed(ui, p, false);
+        mark_changed(ui, p, false);
     }
     if (ended)
-        take(ui);
+        commit_mask(ui);
 }
 
 const char *

@@ -23,9 +23,9 @@ bool painter_key(struct ui *ui, wint_t key, bool code);
 // y, x: cells of the screen; `turn`: of the wheel; `drags`: the button was down before.
 void painter_mouse(struct ui *ui, int y, int x, int turn, bool drags);
 // Takes what was painted in the window; `ended` closes the painter as Enter does.
-void painter_take_window(struct ui *ui, const struct image *white, bool ended);
+void painter_set_mask(struct ui *ui, const struct image *white, bool ended);
 // The instruction's mask, which had only been bytes, or why it cannot be decoded.
-void painter_arrived(struct ui *ui, struct arrival *a);
+void painter_on_arrival(struct ui *ui, struct arrival *a);
 const char *painter_hint(const struct ui *ui);
 
 #endif

@@ -19,7 +19,7 @@ enum { ROWS_MAX = 12, COMMANDS_KEPT = 64, FILES_MAX = 2000, NAME_COLUMNS = 18, K
 
 struct item {
     char *text, *help, *keys;
-    bool more; // takes an argument
+    bool takes_argument;
     int score; // how well it matches the typed text, 0 is best; -1: not offered
 };
 
@@ -27,11 +27,12 @@ struct palette {
     struct item *items;
     int count, capacity;
     char *prefix;   // of the line, before the items: "theme "
-    struct item **seen;
-    int seen_count, selected, top; // selected -1: the typed text
-    char *history[COMMANDS_KEPT];    // the oldest first
-    int history_count, back;       // back: entries from the newest, 1 is it; 0: the typed text
-    char *typed;                   // the line before Tab or an arrow changed it; NULL: unchanged
+    struct item **matches;
+    int match_count, selected, top; // selected -1: the typed text
+    char *history[COMMANDS_KEPT];   // the oldest first
+    int history_count;
+    int history_back; // entries from the newest, 1 is it; 0: the typed text
+    char *typed;      // the line before Tab or an arrow changed it; NULL: unchanged
 };
 
 static const struct {
@@ -46,7 +47,7 @@ static const struct {
 };
 
 static void
-empty(struct palette *p)
+clear_items(struct palette *p)
 {
     for (int i = 0; i < p->count; i++) {
         free(p->items[i].text);
@@ -61,62 +62,62 @@ palette_free(struct palette *p)
 {
     if (!p)
         return;
-    empty(p);
+    clear_items(p);
     for (int i = 0; i < p->history_count; i++)
         free(p->history[i]);
     free(p->items);
-    free(p->seen);
+    free(p->matches);
     free(p->prefix);
     free(p->typed);
     free(p);
 }
 
 static void
-offer(struct palette *p, const char *text, const char *help, const char *keys, bool more)
+add_item(struct palette *p, const char *text, const char *help, const char *keys, bool more)
 {
     struct item item = {.text = mem_strdup(text), .help = mem_strdup(help ? help : ""),
-                        .keys = mem_strdup(keys ? keys : ""), .more = more};
+                        .keys = mem_strdup(keys ? keys : ""), .takes_argument = more};
     ARRAY_PUSH(p->items, p->count, p->capacity, item);
 }
 
 // --- all items
 
 static void
-offer_names(struct ui *ui, struct palette *p)
+add_commands(struct ui *ui, struct palette *p)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        offer(p, commands[i].name, commands[i].help, "", true);
+        add_item(p, commands[i].name, commands[i].help, "", true);
     for (int r = 1; r < REQUEST_COUNT; r++)
         if (strcmp(request_name((enum request)r), "add") != 0 &&
             strcmp(request_name((enum request)r), "open") != 0 &&
             strcmp(request_name((enum request)r), "save") != 0)
-            offer(p, request_name((enum request)r), request_help((enum request)r),
-                  request_keys(ui->view, (enum request)r), false);
+            add_item(p, request_name((enum request)r), request_help((enum request)r),
+                     request_keys(ui->view, (enum request)r), false);
     for (const struct parameter *d = parameters; d->name; d++) {
         bool same = strcasecmp(d->label, d->name) == 0;
         char *help = mem_printf("%s: %s", d->label, d->help);
-        offer(p, d->name, same ? d->help : help, "", true);
+        add_item(p, d->name, same ? d->help : help, "", true);
         free(help);
     }
 }
 
 static void
-offer_described(struct palette *p, const struct jv *list)
+add_described(struct palette *p, const struct jv *list)
 {
     for (size_t i = 0; i < jv_size(list); i++)
-        offer(p, jv_string(jv_get(jv_at(list, i), "name"), ""),
-              jv_string(jv_get(jv_at(list, i), "text"), ""), "", false);
+        add_item(p, jv_string(jv_get(jv_at(list, i), "name"), ""),
+                 jv_string(jv_get(jv_at(list, i), "text"), ""), "", false);
 }
 
 static void
-offer_values(struct ui *ui, struct palette *p, const struct parameter *d)
+add_values(struct ui *ui, struct palette *p, const struct parameter *d)
 {
     for (int i = 0; d->type.kind == VALUE_CHOICE && d->type.name(i); i++)
-        offer(p, d->type.name(i), "", "", false);
+        add_item(p, d->type.name(i), "", "", false);
     if (d->names == COMPLETE_MODEL)
-        offer_described(p, jv_get(ui->worker.machine, "models"));
+        add_described(p, jv_get(ui->worker.machine, "models"));
     if (d->names == COMPLETE_DEVICE)
-        offer_described(p, jv_get(ui->worker.machine, "devices"));
+        add_described(p, jv_get(ui->worker.machine, "devices"));
 }
 
 static int
@@ -127,7 +128,7 @@ by_name(const void *a, const void *b)
 
 // A link to a folder, or one that the file system does not tell from other entries, too.
 static bool
-leads_to_folder(DIR *d, const struct dirent *e)
+is_folder_entry(DIR *d, const struct dirent *e)
 {
     struct stat s;
     if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
@@ -137,7 +138,7 @@ leads_to_folder(DIR *d, const struct dirent *e)
 
 // Names in the folder typed so far; hidden ones only after a dot.
 static void
-offer_files(struct palette *p, const char *typed)
+add_files(struct palette *p, const char *typed)
 {
     const char *slash = strrchr(typed, '/'), *name = slash ? slash + 1 : typed;
     char *begin = mem_strndup(typed, (size_t)(name - typed));
@@ -147,9 +148,9 @@ offer_files(struct palette *p, const char *typed)
         bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
         if (dots || (e->d_name[0] == '.' && *name != '.'))
             continue;
-        bool is_folder = leads_to_folder(d, e);
+        bool is_folder = is_folder_entry(d, e);
         char *text = mem_printf("%s%s%s", begin, e->d_name, is_folder ? "/" : "");
-        offer(p, text, "", "", false);
+        add_item(p, text, "", "", false);
         free(text);
     }
     if (d)
@@ -162,7 +163,7 @@ offer_files(struct palette *p, const char *typed)
 
 // Lists what the line may continue with: names, or after a name its arguments.
 static void
-fill(struct ui *ui, struct palette *p, const char *line)
+fill_items(struct ui *ui, struct palette *p, const char *line)
 {
     const char *space = strchr(line, ' ');
     char *prefix = mem_strndup(line, space ? (size_t)(space + 1 - line) : 0);
@@ -176,18 +177,18 @@ fill(struct ui *ui, struct palette *p, const char *line)
     free(p->prefix);
     p->prefix = prefix;
     if (!same)
-        empty(p);
+        clear_items(p);
     if (!same && !space) {
-        offer_names(ui, p);
+        add_commands(ui, p);
     } else if (!same && strcmp(name, "theme") == 0) {
         char **themes = theme_names();
         for (int i = 0; themes[i]; i++)
-            offer(p, themes[i], "", "", false);
+            add_item(p, themes[i], "", "", false);
         places_free(themes);
     } else if (!same && d) {
-        offer_values(ui, p, d);
+        add_values(ui, p, d);
     } else if (files) {
-        offer_files(p, line + strlen(prefix));
+        add_files(p, line + strlen(prefix));
     }
     free(name);
 }
@@ -205,19 +206,19 @@ score(const struct item *item, const char *typed)
 }
 
 static void
-choose(struct ui *ui, struct palette *p, const char *line)
+update_matches(struct ui *ui, struct palette *p, const char *line)
 {
-    fill(ui, p, line);
+    fill_items(ui, p, line);
     const char *typed = line + strlen(p->prefix);
-    p->seen = mem_realloc(p->seen, sizeof *p->seen * (size_t)MAX(p->count, 1));
-    p->seen_count = p->top = 0;
+    p->matches = mem_realloc(p->matches, sizeof *p->matches * (size_t)MAX(p->count, 1));
+    p->match_count = p->top = 0;
     p->selected = -1;
     for (int i = 0; i < p->count; i++)
         p->items[i].score = score(&p->items[i], typed);
     for (int s = 0; s <= 2; s++)
         for (int i = 0; i < p->count; i++)
             if (p->items[i].score == s)
-                p->seen[p->seen_count++] = &p->items[i];
+                p->matches[p->match_count++] = &p->items[i];
 }
 
 void
@@ -226,8 +227,8 @@ palette_changed(struct ui *ui)
     struct palette *p = ui->dialogue.palette;
     free(p->typed);
     p->typed = NULL;
-    p->back = 0;
-    choose(ui, p, ui->dialogue.prompt.text);
+    p->history_back = 0;
+    update_matches(ui, p, ui->dialogue.prompt.text);
 }
 
 // --- earlier commands
@@ -245,7 +246,7 @@ read_history(struct ui *ui, struct palette *p)
 
 // Keeps the newest last, each command once.
 void
-palette_remember(struct ui *ui, const char *line)
+palette_add_history(struct ui *ui, const char *line)
 {
     struct palette before = {0};
     read_history(ui, &before);
@@ -270,14 +271,14 @@ palette_open(struct ui *ui)
 {
     struct palette *p = mem_zalloc(sizeof *p);
     read_history(ui, p);
-    choose(ui, p, "");
+    update_matches(ui, p, "");
     return p;
 }
 
 // --- keys
 
 static void
-keep_typed(struct ui *ui, struct palette *p)
+save_typed(struct ui *ui, struct palette *p)
 {
     if (!p->typed)
         p->typed = mem_strdup(ui->dialogue.prompt.text);
@@ -287,35 +288,35 @@ keep_typed(struct ui *ui, struct palette *p)
 static void
 complete(struct ui *ui, struct palette *p, int by)
 {
-    keep_typed(ui, p);
-    if (!p->seen_count)
+    save_typed(ui, p);
+    if (!p->match_count)
         return;
-    int n = p->seen_count + 1;
+    int n = p->match_count + 1;
     p->selected = (p->selected + 1 + by + n) % n - 1;
-    const struct item *item = p->selected >= 0 ? p->seen[p->selected] : NULL;
-    char *line = item ? mem_printf("%s%s%s", p->prefix, item->text, item->more ? " " : "")
+    const struct item *item = p->selected >= 0 ? p->matches[p->selected] : NULL;
+    char *line = item ? mem_printf("%s%s%s", p->prefix, item->text, item->takes_argument ? " " : "")
                       : mem_strdup(p->typed);
     field_set(&ui->dialogue.prompt, line);
     free(line);
-    if (p->seen_count == 1) // the only match: offer its arguments
+    if (p->match_count == 1) // the only match: offer its arguments
         palette_changed(ui);
 }
 
 // Steps through the earlier commands that start with the typed text.
 static void
-step_back(struct ui *ui, struct palette *p, int by)
+step_history(struct ui *ui, struct palette *p, int by)
 {
-    keep_typed(ui, p);
-    int back = p->back;
+    save_typed(ui, p);
+    int back = p->history_back;
     do
         back += by;
     while (back > 0 && back <= p->history_count &&
            strncmp(p->history[p->history_count - back], p->typed, strlen(p->typed)) != 0);
     if (back < 0 || back > p->history_count)
         return;
-    p->back = back;
+    p->history_back = back;
     field_set(&ui->dialogue.prompt, back ? p->history[p->history_count - back] : p->typed);
-    choose(ui, p, ui->dialogue.prompt.text);
+    update_matches(ui, p, ui->dialogue.prompt.text);
 }
 
 bool
@@ -327,9 +328,9 @@ palette_key(struct ui *ui, wint_t key, bool code)
     else if (code && key == KEY_BTAB)
         complete(ui, p, -1);
     else if (code && key == KEY_UP)
-        step_back(ui, p, 1);
+        step_history(ui, p, 1);
     else if (code && key == KEY_DOWN)
-        step_back(ui, p, -1);
+        step_history(ui, p, -1);
     else
         return false;
     return true;
@@ -356,10 +357,10 @@ void
 palette_draw(struct ui *ui)
 {
     struct palette *p = ui->dialogue.palette;
-    int rows = MIN(MIN(p->seen_count, ROWS_MAX), LINES - 7), y = LINES - 2 - rows;
-    p->top = draw_scroll(p->seen_count, MAX(p->selected, 0), rows, p->top);
+    int rows = MIN(MIN(p->match_count, ROWS_MAX), LINES - 7), y = LINES - 2 - rows;
+    p->top = draw_scroll(p->match_count, MAX(p->selected, 0), rows, p->top);
     for (int row = 0; row < rows; row++)
-        draw_item(p->seen[p->top + row], y + row, p->top + row == p->selected);
+        draw_item(p->matches[p->top + row], y + row, p->top + row == p->selected);
     struct area head = {y - 1, 0, 1, COLS};
     struct canvas_rect cover = {y - 1, 0, rows + 1, COLS};
     if (rows > 0) {

@@ -16,6 +16,6 @@ void palette_free(struct palette *p); // NULL is fine
 bool palette_key(struct ui *ui, wint_t key, bool code);
 void palette_changed(struct ui *ui); // call it when the line has changed
 void palette_draw(struct ui *ui);
-void palette_remember(struct ui *ui, const char *line); // for the arrows, in later runs too
+void palette_add_history(struct ui *ui, const char *line); // for the arrows, in later runs too
 
 #endif

@@ -12,12 +12,12 @@ enum { STYLE_TEXT = 160 }; // bytes of the longest style's parameters
 
 const struct pen_style pen_plain = {0, -1, -1};
 
-static struct pen_means terminal;
+static struct pen_capabilities terminal;
 
 // --- the terminal's capabilities
 
 static bool
-is_control(const char *name, const char *text)
+has_capability(const char *name, const char *text)
 {
     const char *has = tigetstr(name);
     return has && has != (char *)-1 && strncmp(has, text, strlen(text)) == 0;
@@ -25,7 +25,7 @@ is_control(const char *name, const char *text)
 
 // The attributes in terminfo's no_color_video.
 static attr_t
-refused_attributes(void)
+attributes_without_colour(void)
 {
     static const attr_t bits[] = {A_STANDOUT, A_UNDERLINE, A_REVERSE, A_BLINK, A_DIM, A_BOLD};
     int mask = tigetnum("ncv");
@@ -36,7 +36,7 @@ refused_attributes(void)
 }
 
 static attr_t
-unknown_attributes(void)
+unsupported_attributes(void)
 {
     static const struct {
         const char *name;
@@ -45,25 +45,27 @@ unknown_attributes(void)
                {"blink", A_BLINK}, {"rev", A_REVERSE}, {"invis", A_INVIS}};
     attr_t out = 0;
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        out |= is_control(all[i].name, "\033[") ? 0 : all[i].bit;
+        out |= has_capability(all[i].name, "\033[") ? 0 : all[i].bit;
     return out;
 }
 
-const struct pen_means *
+const struct pen_capabilities *
 pen_begin(void)
 {
-    bool colours = !has_colors() || (is_control("setaf", "\033[") && is_control("setab", "\033[") &&
-                                     is_control("op", "\033[39;49m"));
-    terminal.able = colours && is_control("cup", "\033[%i%p1%d;%p2%dH") &&
-                    is_control("el", "\033[K") && is_control("bold", "\033[1m") &&
+    bool colours =
+        !has_colors() || (has_capability("setaf", "\033[") && has_capability("setab", "\033[") &&
+                          has_capability("op", "\033[39;49m"));
+    terminal.able = colours && has_capability("cup", "\033[%i%p1%d;%p2%dH") &&
+                    has_capability("el", "\033[K") && has_capability("bold", "\033[1m") &&
                     tigetflag("xenl") > 0 && tigetnum("xmc") < 0;
-    terminal.columns = is_control("hpa", "\033[%i%p1%dG");
-    terminal.erases = is_control("ech", "\033[%p1%dX");
+    terminal.columns = has_capability("hpa", "\033[%i%p1%dG");
+    terminal.erases = has_capability("ech", "\033[%p1%dX");
     terminal.fills = tigetflag("bce") > 0;
-    terminal.scrolls = is_control("csr", "\033[%i%p1%d;%p2%dr") && is_control("ri", "\033M") &&
-                       is_control("ind", "\n") && !(tigetflag("ndscr") > 0);
-    terminal.lacks = unknown_attributes();
-    terminal.not_with_colour = refused_attributes();
+    terminal.scrolls = has_capability("csr", "\033[%i%p1%d;%p2%dr") &&
+                       has_capability("ri", "\033M") && has_capability("ind", "\n") &&
+                       !(tigetflag("ndscr") > 0);
+    terminal.lacks = unsupported_attributes();
+    terminal.not_with_colour = attributes_without_colour();
     return &terminal;
 }
 
@@ -77,7 +79,7 @@ digits(int n)
 
 // Moves within the row.
 static void
-go_along(struct pen *pen, int column)
+move_in_row(struct pen *pen, int column)
 {
     int by = column - pen->column;
     if (by == 0)
@@ -96,12 +98,12 @@ go_along(struct pen *pen, int column)
 
 // A line feed keeps the column: newterm() turns off its translation.
 void
-pen_go(struct pen *pen, int row, int column)
+pen_move(struct pen *pen, int row, int column)
 {
     int down = row - pen->row;
     if (pen->row >= 0 && down >= 0 && down < 3) {
         fprintf(pen->out, "%.*s", down, "\n\n");
-        go_along(pen, column);
+        move_in_row(pen, column);
     } else {
         fprintf(pen->out, "\033[%d;%dH", row + 1, column + 1);
     }
@@ -134,7 +136,7 @@ pen_same_style(const struct pen_style *a, const struct pen_style *b)
 }
 
 static wchar_t
-read_letter(const cchar_t *cell, attr_t *attributes)
+read_character(const cchar_t *cell, attr_t *attributes)
 {
     wchar_t text[CCHARW_MAX + 1];
     short pair;
@@ -144,23 +146,23 @@ read_letter(const cchar_t *cell, attr_t *attributes)
 }
 
 wchar_t
-pen_letter_of(const cchar_t *cell)
+pen_character_of(const cchar_t *cell)
 {
     attr_t attributes;
-    return read_letter(cell, &attributes);
+    return read_character(cell, &attributes);
 }
 
 bool
 pen_is_blank(const cchar_t *cell)
 {
     attr_t attributes;
-    return read_letter(cell, &attributes) == L' ' && !(attributes & (A_REVERSE | A_UNDERLINE));
+    return read_character(cell, &attributes) == L' ' && !(attributes & (A_REVERSE | A_UNDERLINE));
 }
 
 int
 pen_width_of(const cchar_t *cell)
 {
-    wchar_t letter = pen_letter_of(cell);
+    wchar_t letter = pen_character_of(cell);
     return MAX(letter ? wcwidth(letter) : 1, 1);
 }
 

@@ -12,7 +12,7 @@
 #include "engine/base/mem.h"
 #include "loaders/look.h"
 
-enum entry_state { ENTRY_WAITING = 0, ENTRY_WORKING, ENTRY_READY, ENTRY_FAILED };
+enum entry_state { ENTRY_WAITING = 0, ENTRY_DECODING, ENTRY_READY, ENTRY_FAILED };
 
 struct entry {
     char *file;
@@ -21,7 +21,7 @@ struct entry {
     enum entry_state state;
     struct image *image;
     char *reason;
-    uint64_t used;
+    uint64_t last_used;
 };
 
 struct pictures {
@@ -50,13 +50,14 @@ next_waiting(struct pictures *p)
 {
     struct entry *best = NULL;
     for (int i = 0; i < p->count; i++)
-        if (p->entries[i]->state == ENTRY_WAITING && (!best || p->entries[i]->used > best->used))
+        if (p->entries[i]->state == ENTRY_WAITING &&
+            (!best || p->entries[i]->last_used > best->last_used))
             best = p->entries[i];
     return best;
 }
 
 static void *
-work(void *arg)
+decode_thread(void *arg)
 {
     struct pictures *p = arg;
     pthread_mutex_lock(&p->lock);
@@ -66,7 +67,7 @@ work(void *arg)
             pthread_cond_wait(&p->wake, &p->lock);
             continue;
         }
-        e->state = ENTRY_WORKING;
+        e->state = ENTRY_DECODING;
         pthread_mutex_unlock(&p->lock);
         struct err err = {0};
         const struct look_options want = {.side = e->side};
@@ -93,7 +94,7 @@ pictures_open(struct err *err)
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->fd < 0)
         err_errno(err, ERR_IO, "no file descriptor for incoming pictures");
-    else if (threads_start(&p->thread, work, p, err))
+    else if (threads_start(&p->thread, decode_thread, p, err))
         return p;
     if (p->fd >= 0)
         close(p->fd);
@@ -141,8 +142,8 @@ drop_oldest(struct pictures *p)
 {
     int oldest = -1;
     for (int i = 0; i < p->count; i++)
-        if (p->entries[i]->state != ENTRY_WORKING &&
-            (oldest < 0 || p->entries[i]->used < p->entries[oldest]->used))
+        if (p->entries[i]->state != ENTRY_DECODING &&
+            (oldest < 0 || p->entries[i]->last_used < p->entries[oldest]->last_used))
             oldest = i;
     if (oldest < 0)
         return false;
@@ -192,7 +193,7 @@ pictures_get(struct pictures *p, const char *file, int side, const char **failed
         pthread_cond_signal(&p->wake);
     }
     if (e)
-        e->used = ++p->clock;
+        e->last_used = ++p->clock;
     if (failed)
         *failed = e && e->state == ENTRY_FAILED ? e->reason : NULL;
     struct image *image = e && e->state == ENTRY_READY ? e->image : NULL;
@@ -205,7 +206,7 @@ pictures_turn(struct pictures *p)
 {
     pthread_mutex_lock(&p->lock);
     for (int i = 0; i < p->count;) {
-        if (p->entries[i]->state == ENTRY_WAITING && p->entries[i]->used <= p->turn) {
+        if (p->entries[i]->state == ENTRY_WAITING && p->entries[i]->last_used <= p->turn) {
             free_entry(p->entries[i]);
             p->entries[i] = p->entries[--p->count];
         } else {

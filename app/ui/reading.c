@@ -28,7 +28,7 @@ release(struct work *w)
 // --- on the thread
 
 static void
-note(void *ctx, const char *text)
+add_notice(void *ctx, const char *text)
 {
     struct reading *r = ctx;
     char *longer = mem_printf("%s%s%s", r->notices ? r->notices : "", r->notices ? "\n" : "", text);
@@ -37,18 +37,18 @@ note(void *ctx, const char *text)
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct reading *r = (struct reading *)w;
-    if (r->idle && atomic_load(hurry)) {
+    if (r->idle && atomic_load(stopping)) {
         err_set(&r->err, ERR_CANCELLED, "stopped");
         return;
     }
     // Two limn processes started together both offer interrupted jobs; the first claim wins.
-    r->taken = *r->owner && !(library && library_job_claim(library, r->jobs[0].id, r->owner));
-    for (int i = 0; !r->taken && i < r->count && r->err.code == ERR_NONE; i++) {
+    r->claimed = *r->owner && !(library && library_job_claim(library, r->jobs[0].id, r->owner));
+    for (int i = 0; !r->claimed && i < r->count && r->err.code == ERR_NONE; i++) {
         struct job *j = &r->jobs[i];
-        if (job_retrieve_here(j, note, r, &r->err))
+        if (job_retrieve_here(j, add_notice, r, &r->err))
             job_read(j, &r->err);
     }
 }
@@ -88,7 +88,7 @@ reading_put(struct ui *ui, struct reading *r)
 }
 
 bool
-reading_is_awaited(const struct ui *ui, const struct reading *r)
+reading_is_current(const struct ui *ui, const struct reading *r)
 {
     return r->keys == ui_keys(ui);
 }

@@ -11,8 +11,8 @@
 
 struct reading {
     struct work work;
-    struct job *jobs;    // `count`, empty at first; owned
-    struct jv **sweeps;  // of each job, `sweep_kept` of struct task; NULL: of no sweep. Owned
+    struct job *jobs;   // `count`, empty at first; owned
+    struct jv **sweeps; // of each job, `sweep_record` of struct task; NULL: of no sweep. Owned
     int count;
     char owner[PROCESS_NAME_MAX]; // former owner of the first job, which is claimed; "": none
     char *subject;                // the caller's; owned
@@ -21,7 +21,7 @@ struct reading {
     void (*then)(struct ui *ui, struct reading *r); // on the UI's thread
     // Results.
     struct err err; // ERR_NONE: all of them are read
-    bool taken;     // another limn has claimed it; nothing was read
+    bool claimed;   // another limn has claimed it; nothing was read
     char *notices;  // lines for the user; NULL: none
     int keys; // ui_keys() when it was queued
 };
@@ -29,7 +29,7 @@ struct reading {
 struct reading *reading_new(int count, void (*then)(struct ui *ui, struct reading *r));
 void reading_put(struct ui *ui, struct reading *r); // takes ownership
 // Whether no key was pressed since it was queued, so that its result may come into view.
-bool reading_is_awaited(const struct ui *ui, const struct reading *r);
+bool reading_is_current(const struct ui *ui, const struct reading *r);
 // Closes the form that requested it. False: the form was cancelled meanwhile, so drop the result.
 bool reading_closes_form(struct ui *ui, const struct reading *r);
 

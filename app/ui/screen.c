@@ -27,7 +27,7 @@ static volatile sig_atomic_t stop_asked, hung_up;
 
 // Restores the terminal's state. Called in signal handlers, so only async-signal-safe functions.
 static void
-give_back(void)
+restore_terminal(void)
 {
     static const char restore[] =
         "\033[?2026l\033[?1000l\033[?1002l\033[?1004l\033[?1006l\033[?2004l\033[?1049l"
@@ -42,7 +42,7 @@ give_back(void)
 static void
 on_crash(int number)
 {
-    give_back();
+    restore_terminal();
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -50,7 +50,7 @@ on_crash(int number)
 static void
 end_without_memory(void)
 {
-    give_back();
+    restore_terminal();
     command_end_without_memory();
 }
 
@@ -121,7 +121,7 @@ screen_watch_focus(const struct ui *ui, bool on)
 static bool tracking, dragging;
 
 void
-screen_mouse_said(bool drags)
+screen_set_mouse_drags(bool drags)
 {
     dragging = drags;
 }
@@ -170,7 +170,7 @@ watch_pastes(bool on)
 
 // Setup of any screen after newterm().
 static void
-settle_in(struct ui *ui, const char *preview)
+set_up_screen(struct ui *ui, const char *preview)
 {
     watch_signals();
     cbreak();
@@ -209,7 +209,7 @@ unknown_terminal(const char *term, struct err *err)
 
 // Tries twice, as screen_terminal_known() does.
 static bool
-make_screen(const char *term, FILE *out, FILE *in, struct err *err)
+create_screen(const char *term, FILE *out, FILE *in, struct err *err)
 {
     for (int i = 0; i < 2; i++) {
         errno = 0;
@@ -223,7 +223,7 @@ make_screen(const char *term, FILE *out, FILE *in, struct err *err)
 
 // A script's screen without a terminal: curses writes to /dev/null, and gets no keys.
 static bool
-start_unseen(struct ui *ui, struct err *err)
+start_headless(struct ui *ui, struct err *err)
 {
     int columns, rows;
     char text[16];
@@ -237,29 +237,29 @@ start_unseen(struct ui *ui, struct err *err)
     terminal = fopen("/dev/null", "r+e");
     if (!terminal)
         return err_errno(err, ERR_IO, "/dev/null");
-    if (!make_screen("xterm-256color", terminal, terminal, err))
+    if (!create_screen("xterm-256color", terminal, terminal, err))
         return false;
     ui->screen.term.columns = COLS;
     ui->screen.term.rows = LINES;
-    settle_in(ui, "none");
+    set_up_screen(ui, "none");
     return true;
 }
 
 bool
-screen_suit_ground(struct ui *ui)
+screen_match_background(struct ui *ui)
 {
-    bool other = ui->screen.theme_suits && ui->screen.term.light;
+    bool other = ui->screen.theme_automatic && ui->screen.term.light;
     if (other)
         theme_find(&ui->screen.theme, "light", NULL);
-    ui->screen.theme_suits = ui->screen.theme_suits && !other;
+    ui->screen.theme_automatic = ui->screen.theme_automatic && !other;
     return other;
 }
 
 bool
 screen_start(struct ui *ui, const char *preview, struct err *err)
 {
-    if (script_unseen(ui->script))
-        return start_unseen(ui, err);
+    if (script_is_headless(ui->script))
+        return start_headless(ui, err);
     terminal = stdout;
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -276,13 +276,13 @@ screen_start(struct ui *ui, const char *preview, struct err *err)
     term_query(fd >= 0 ? fd : STDIN_FILENO, TERM_QUERY_MS, &ui->screen.term);
     if (fd >= 0)
         close(fd);
-    screen_suit_ground(ui);
+    screen_match_background(ui);
     ui->screen.mono = no_colour && *no_colour;
     unsetenv("COLUMNS"); // else curses would not follow the terminal's size
     unsetenv("LINES");
-    if (!make_screen(term, stdout, stdin, err))
+    if (!create_screen(term, stdout, stdin, err))
         return false;
-    settle_in(ui, preview);
+    set_up_screen(ui, preview);
     return true;
 }
 
@@ -324,7 +324,7 @@ screen_update(bool scroll, bool cursor)
 }
 
 void
-screen_changed(struct ui *ui)
+screen_resized(struct ui *ui)
 {
     struct winsize size = {0};
     ioctl(fileno(terminal), TIOCGWINSZ, &size);
@@ -336,7 +336,7 @@ screen_changed(struct ui *ui)
 }
 
 void
-ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
+ui_suspend(struct ui *ui, void (*run)(void *ctx), void *ctx)
 {
     canvas_hide(ui->screen.canvas, true);
     canvas_flush(ui->screen.canvas, 100, NULL);
@@ -349,12 +349,12 @@ ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx)
     screen_watch_focus(ui, true);
     watch_pastes(true);
     canvas_hide(ui->screen.canvas, false);
-    screen_changed(ui);
+    screen_resized(ui);
 }
 
 // ^Z: stops until the shell continues the process.
 static void
-stop_here(void *ctx)
+stop_process(void *ctx)
 {
     (void)ctx;
     signal(SIGTSTP, SIG_DFL);
@@ -369,10 +369,10 @@ screen_gone(void)
 }
 
 void
-screen_pause_if_asked(struct ui *ui)
+screen_suspend_if_requested(struct ui *ui)
 {
     if (!stop_asked)
         return;
     stop_asked = 0;
-    ui_give_screen(ui, stop_here, NULL);
+    ui_suspend(ui, stop_process, NULL);
 }

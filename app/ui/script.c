@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "app/ui/compose.h"
-#include "app/ui/photograph.h"
+#include "app/ui/screenshot.h"
 #include "app/ui/screen.h"
 #include "app/ui/script_parts.h"
 #include "app/ui/ui_parts.h"
@@ -59,7 +59,7 @@ is_picture(const char *file)
 static bool
 save_picture(const struct ui *ui, const char *file, struct err *err)
 {
-    struct image *picture = photograph_screen(ui, err);
+    struct image *picture = screenshot_take(ui, err);
     bool ok = picture && codec_write_png(picture, file, NULL, err);
     image_unref(picture);
     return ok;
@@ -74,7 +74,7 @@ save_screen(const struct script *s, const struct ui *ui, const struct step *step
     bool ok = true;
     if (strcmp(step->text, "-") != 0)
         ok = file_write(step->text, text, strlen(text), err);
-    else if (s->unseen)
+    else if (s->headless)
         ok = (fputs(text, stdout) >= 0 && fflush(stdout) == 0) ||
              err_errno(err, ERR_IO, "standard output");
     else
@@ -115,7 +115,7 @@ is_settled(struct ui *ui)
 }
 
 static bool
-has_come(struct ui *ui, const struct step *step)
+is_satisfied(struct ui *ui, const struct step *step)
 {
     if (step->kind == STEP_SETTLE)
         return is_settled(ui);
@@ -144,7 +144,7 @@ last_warning(const struct ui *ui)
 
 // Continues waiting; false once the time is up.
 static bool
-wait_on(struct script *s, const struct ui *ui, const struct step *step, struct err *err)
+keep_waiting(struct script *s, const struct ui *ui, const struct step *step, struct err *err)
 {
     const char *warning = last_warning(ui);
     if (s->until <= 0)
@@ -163,7 +163,7 @@ wait_on(struct script *s, const struct ui *ui, const struct step *step, struct e
 
 // Performs a step other than a wait.
 static bool
-take_step(struct script *s, struct ui *ui, const struct step *step, struct err *err)
+run_step(struct script *s, struct ui *ui, const struct step *step, struct err *err)
 {
     switch (step->kind) {
     case STEP_KEYS: keys_press(ui, step->key, step->code); break;
@@ -173,10 +173,10 @@ take_step(struct script *s, struct ui *ui, const struct step *step, struct err *
     case STEP_LIMIT: s->limit = step->number; break;
     case STEP_QUIT: ui->quit = true; break;
     case STEP_SIZE:
-        if (!s->unseen) // a terminal keeps its size
+        if (!s->headless) // a terminal keeps its size
             break;
         resizeterm(step->rows, (int)step->number);
-        screen_changed(ui);
+        screen_resized(ui);
         break;
     default: break;
     }
@@ -188,14 +188,14 @@ script_turn(struct script *s, struct ui *ui, struct err *err)
 {
     while (s->at < s->count && !ui->dirty && !ui->quit) {
         const struct step *step = &s->steps[s->at];
-        if (is_wait(step) && !has_come(ui, step))
-            return wait_on(s, ui, step, err);
+        if (is_wait(step) && !is_satisfied(ui, step))
+            return keep_waiting(s, ui, step, err);
         s->at++;
         s->until = 0;
-        if (!take_step(s, ui, step, err))
+        if (!run_step(s, ui, step, err))
             return false;
     }
-    if (s->at == s->count && s->unseen && !ui->dirty)
+    if (s->at == s->count && s->headless && !ui->dirty)
         ui->quit = true;
     ui->dirty = ui->dirty || ui->quit; // so that the loop does not wait
     return true;

@@ -19,7 +19,7 @@ enum { SCRIPT_COLUMNS = 100, SCRIPT_ROWS = 30, SCRIPT_LIMIT_S = 60 };
 struct script *script_open(const char *file, struct err *err);
 void script_close(struct script *s); // NULL is fine; prints the screen that it failed on
 
-bool script_unseen(const struct script *s); // its screen is in memory only; false for NULL
+bool script_is_headless(const struct script *s); // its screen is in memory only; false for NULL
 // The size set by its first `size` command.
 void script_size(const struct script *s, int *columns, int *rows);
 

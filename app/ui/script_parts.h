@@ -34,7 +34,7 @@ struct step {
 
 struct script {
     char *file;
-    bool unseen;
+    bool headless;
     struct step *steps;
     int count, capacity, at;
     double limit, until; // seconds; until: deadline of the waiting step, 0: none

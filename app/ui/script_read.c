@@ -17,7 +17,7 @@ enum { SIDE_MAX = 500, LIMIT_MAX_S = 3600 };
 static const struct word {
     const char *name;
     enum step_kind kind;
-    bool takes; // an argument
+    bool has_argument;
 } words[] = {{"keys", STEP_KEYS, true},      {"type", STEP_TYPE, true},
              {"paste", STEP_PASTE, true},    {"wait", STEP_WAIT, true},
              {"gone", STEP_GONE, true},      {"settle", STEP_SETTLE, false},
@@ -90,7 +90,7 @@ read_limit(struct step *step, const char *rest, const char *where, struct err *e
 
 // The last character of a bracket expression that begins at `c`.
 static const char *
-end_of_set(const char *c)
+bracket_end(const char *c)
 {
     c += c[1] == '^' ? 2 : 1;
     for (c += *c == ']'; *c && *c != ']'; c++)
@@ -103,7 +103,7 @@ end_of_set(const char *c)
 
 // The most that a repetition such as {2,5} repeats.
 static long
-most_times(const char *c)
+max_repetitions(const char *c)
 {
     const char *comma = c + 1 + strspn(c + 1, "0123456789");
     long least = strtol(c + 1, NULL, 10), most = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
@@ -113,7 +113,7 @@ most_times(const char *c)
 // Repetitions of repetitions can cost regcomp() any amount of time, memory and stack: glibc's
 // doubles what x+ repeats, and follows every way through what may be empty.
 static bool
-is_small_pattern(const char *text)
+is_cheap_pattern(const char *text)
 {
     // Repetitions inside one another, in each open group and in what a repetition would repeat.
     int nested[LIMIT_PATTERN_GROUPS + 1] = {0}, last = 0;
@@ -127,11 +127,12 @@ is_small_pattern(const char *text)
         open -= *c == ')' && open > 0;
         nested[open] = MAX(nested[open], last);
         if (*c == '{')
-            times = MIN(times, LIMIT_PATTERN_TIMES) * MIN(most_times(c), LIMIT_PATTERN_TIMES + 1);
+            times =
+                MIN(times, LIMIT_PATTERN_TIMES) * MIN(max_repetitions(c), LIMIT_PATTERN_TIMES + 1);
         if (groups > LIMIT_PATTERN_GROUPS || times > LIMIT_PATTERN_TIMES ||
             last > LIMIT_PATTERN_NESTING)
             return false;
-        c = *c == '[' ? end_of_set(c) : *c == '\\' && c[1] ? c + 1 : c;
+        c = *c == '[' ? bracket_end(c) : *c == '\\' && c[1] ? c + 1 : c;
         if (!*c)
             break;
     }
@@ -142,7 +143,7 @@ static bool
 read_pattern(struct step *step, const char *rest, const char *where, struct err *err)
 {
     char why[200];
-    if (strlen(rest) > LIMIT_PATTERN_BYTES || !is_small_pattern(rest))
+    if (strlen(rest) > LIMIT_PATTERN_BYTES || !is_cheap_pattern(rest))
         return err_set(err, ERR_INPUT,
                        "%s: '%.40s…' asks for too much: a regular expression has at most %d bytes, "
                        "%d groups, %d repetitions inside one another, and %d for what its {} make "
@@ -189,9 +190,9 @@ read_line(struct script *s, int line, char *text, struct err *err)
     const struct word *word = find_word(name);
     if (!word)
         return unknown_word(where, name, err);
-    if (word->takes != (*rest != 0))
-        return err_set(err, ERR_INPUT, word->takes ? "%s: %s needs an argument"
-                                                   : "%s: %s takes no argument",
+    if (word->has_argument != (*rest != 0))
+        return err_set(err, ERR_INPUT, word->has_argument ? "%s: %s needs an argument"
+                                                          : "%s: %s takes no argument",
                        where, name);
     if (word->kind == STEP_KEYS)
         return read_keys(s, line, rest, where, err);
@@ -227,7 +228,7 @@ script_open(const char *file, struct err *err)
         return NULL;
     struct script *s = mem_zalloc(sizeof *s);
     s->file = mem_strdup(input ? "standard input" : file);
-    s->unseen = !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
+    s->headless = !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
     s->limit = SCRIPT_LIMIT_S;
     bool ok = true;
     int line = 1;
@@ -262,9 +263,9 @@ script_close(struct script *s)
 }
 
 bool
-script_unseen(const struct script *s)
+script_is_headless(const struct script *s)
 {
-    return s && s->unseen;
+    return s && s->headless;
 }
 
 void

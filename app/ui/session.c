@@ -20,7 +20,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
-#define KEEP_SECONDS  1.0
+#define SAVE_SECONDS  1.0
 #define RETRY_SECONDS 10.0 // after a failure, as when another program has locked the library
 #define SAMPLE        "styled-subject"
 
@@ -89,7 +89,7 @@ session_check(struct ui *ui)
 }
 
 void
-session_shown(struct ui *ui, struct job *out)
+session_snapshot(struct ui *ui, struct job *out)
 {
     struct session *session = session_of(ui);
     job_copy(out, &session->job);
@@ -114,7 +114,7 @@ session_set(struct ui *ui, const struct job *j)
 {
     struct session *session = session_of(ui);
     struct job shown;
-    session_shown(ui, &shown);
+    session_snapshot(ui, &shown);
     history_put(&session->history, &shown);
     job_finish(&shown);
     session_show(ui, j);
@@ -125,7 +125,7 @@ session_step(struct ui *ui, int by)
 {
     struct session *session = session_of(ui);
     struct job shown;
-    session_shown(ui, &shown);
+    session_snapshot(ui, &shown);
     const struct job *j = history_step(&session->history, &shown, by);
     job_finish(&shown);
     if (j)
@@ -134,71 +134,71 @@ session_step(struct ui *ui, int by)
 }
 
 static void
-take_text(struct session *session)
+store_text(struct session *session)
 {
     free(session->job.instruction);
     session->job.instruction = mem_strdup(session->text.text);
 }
 
 static void
-keep_in(struct ui *ui, struct background *b)
+save_on(struct ui *ui, struct background *b)
 {
     struct session *session = session_of(ui);
-    take_text(session);
+    store_text(session);
     entry_instruction(ui, b);
-    session->keeping = true;
+    session->saving = true;
     session->dirty = false;
 }
 
 void
-session_keep(struct ui *ui, bool now)
+session_save(struct ui *ui, bool now)
 {
     struct session *session = session_of(ui);
-    bool early = !now && ui_now() < session->kept + KEEP_SECONDS;
-    if (!ui_library(ui) || !session->dirty || session->keeping || early)
+    bool early = !now && ui_now() < session->saved_at + SAVE_SECONDS;
+    if (!ui_library(ui) || !session->dirty || session->saving || early)
         return;
-    keep_in(ui, ui_chores(ui));
+    save_on(ui, ui_chores(ui));
 }
 
 void
-session_keep_beside(struct ui *ui)
+session_save_on_arrivals(struct ui *ui)
 {
     const struct session *session = session_of(ui);
-    if (ui_library(ui) && (session->dirty || session->keeping))
-        keep_in(ui, ui_arrivals(ui));
+    if (ui_library(ui) && (session->dirty || session->saving))
+        save_on(ui, ui_arrivals(ui));
 }
 
 void
-session_kept(struct ui *ui, const struct err *err)
+session_saved(struct ui *ui, const struct err *err)
 {
     struct session *session = session_of(ui);
     bool ok = err->code == ERR_NONE;
-    if (!ok && !session->unkept)
+    if (!ok && !session->save_failed)
         ui_log(ui, ROLE_WARNING, err->text);
-    session->keeping = false;
-    session->unkept = !ok;
-    session->why = *err;
+    session->saving = false;
+    session->save_failed = !ok;
+    session->save_error = *err;
     session->dirty = session->dirty || !ok;
-    session->kept = ui_now() + (ok ? 0 : RETRY_SECONDS);
+    session->saved_at = ui_now() + (ok ? 0 : RETRY_SECONDS);
 }
 
 bool
-session_kept_last(struct ui *ui, bool all, struct err *err)
+session_check_saved(struct ui *ui, bool all, struct err *err)
 {
     struct session *session = session_of(ui);
-    if (!ui_library(ui) || !(session->dirty || session->keeping))
+    if (!ui_library(ui) || !(session->dirty || session->saving))
         return true;
-    if (session->keeping || !all)
+    if (session->saving || !all)
         return err_set(err, ERR_IO, "the current instruction was not saved: the disk does not "
                        "respond");
-    return err_set(err, session->why.code, "the current instruction was not saved: %s",
-                   session->why.text);
+    return err_set(err, session->save_error.code, "the current instruction was not saved: %s",
+                   session->save_error.text);
 }
 
 // A reference with a file of its own is read again from it; another one needs its data, or is
 // dropped.
 static void
-forget_or_reread(struct job *j, int i)
+refresh_reference(struct job *j, int i)
 {
     struct job_reference *r = &j->references[i];
     bool has_file = r->file && !r->embedded && !r->processed;
@@ -215,7 +215,7 @@ session_restore(struct ui *ui)
     struct job j = JOB_EMPTY;
     if (ui_library(ui) && library_load_instruction(ui_library(ui), &j)) {
         for (int i = j.reference_count - 1; i >= 0; i--)
-            forget_or_reread(&j, i);
+            refresh_reference(&j, i);
         session_set(ui, &j);
     } else {
         field_set(&session->text, "");
@@ -310,7 +310,7 @@ session_begin(struct ui *ui, struct reading *r)
         ui_say(ui, ROLE_ERROR, "%s", r->err.text);
         return;
     }
-    if (task_start(ui, &r->jobs[0], NULL) && reading_is_awaited(ui, r)) {
+    if (task_start(ui, &r->jobs[0], NULL) && reading_is_current(ui, r)) {
         ui_open_view(ui, VIEW_LIVE);
         if (tasks_of(ui)->paused)
             ui_say(ui, ROLE_WARNING, "it waits: the queue is paused, %s continues",
@@ -328,7 +328,7 @@ begin_sample(struct ui *ui, struct reading *r)
 
 // Removes the braces of {{variables}}: without a template or a sweep they are plain words.
 static void
-unbrace(char *text)
+strip_braces(char *text)
 {
     char *out = text;
     for (const char *p = text; *p;) {
@@ -365,7 +365,7 @@ session_model(const struct ui *ui)
 // Small models follow pictures better than words. limn's own model is known to have an index even
 // before the worker has described it.
 void
-session_look_words_up(const struct ui *ui, struct job *j)
+session_enable_retrieval(const struct ui *ui, struct job *j)
 {
     bool own = !ui_machine(ui) && strcmp(session_model_name(ui), PLACES_OWN_MODEL) == 0;
     if (j->retrieve < 0 && !job_count(j, JOB_REFERENCE) && *j->instruction &&
@@ -380,8 +380,8 @@ session_draw(struct ui *ui)
     struct job *j = &r->jobs[0];
     struct err err = {0};
     session_job(ui, j);
-    unbrace(j->instruction);
-    session_look_words_up(ui, j);
+    strip_braces(j->instruction);
+    session_enable_retrieval(ui, j);
     bool ok = true;
     if (!*j->instruction && !j->reference_count) {
         job_finish(j);
@@ -402,7 +402,7 @@ session_draw(struct ui *ui)
                shown ? "not drawn: the reason is below the instruction" : err.text);
         r->work.release(&r->work);
     }
-    session_keep(ui, true);
+    session_save(ui, true);
 }
 
 // --- templates

@@ -20,10 +20,10 @@ struct session {
     struct history history; // earlier instructions
     char fault[ERR_TEXT_MAX]; // the text's current error; "": none
     bool dirty;
-    bool keeping;             // a write to the library is under way
-    bool unkept;              // the last write failed
-    struct err why;           // of the last write
-    double kept;              // when it was last written
+    bool saving;           // a write to the library is under way
+    bool save_failed;      // the last write failed
+    struct err save_error; // of the last write
+    double saved_at;       // when it was last written
 };
 struct session *session_new(void);
 void session_free(struct session *s); // NULL is fine
@@ -31,7 +31,7 @@ struct session *session_of(const struct ui *ui);
 
 void session_check(struct ui *ui);                // sets `fault` from text and references
 // A copy of the instruction as written, line breaks included.
-void session_shown(struct ui *ui, struct job *out);
+void session_snapshot(struct ui *ui, struct job *out);
 void session_show(struct ui *ui, const struct job *j); // replaces it by such a copy
 // Replaces the instruction; the old one goes to the history.
 void session_set(struct ui *ui, const struct job *j);
@@ -40,11 +40,11 @@ bool session_step(struct ui *ui, int by);
 void session_job(struct ui *ui, struct job *out); // a copy for job_read()
 // Queues a write to the library if it changed or the last write failed: unless `now`, at most once
 // a second, and not for ten seconds after a failure.
-void session_keep(struct ui *ui, bool now);
-void session_keep_beside(struct ui *ui); // at exit, on the other queue
-void session_kept(struct ui *ui, const struct err *err); // the write is done, or failed with `err`
+void session_save(struct ui *ui, bool now);
+void session_save_on_arrivals(struct ui *ui);             // at exit, on the other queue
+void session_saved(struct ui *ui, const struct err *err); // the write is done, or failed with `err`
 // At exit: whether it is saved, else ERR_IO or the write's error. all: no more writes are queued.
-bool session_kept_last(struct ui *ui, bool all, struct err *err);
+bool session_check_saved(struct ui *ui, bool all, struct err *err);
 void session_restore(struct ui *ui);
 // Opens the instruction inside a picture that limn made or, with `draw`, draws it with another
 // seed. The cells of a sweep's sheet become tasks, offered or (with `draw`) started
@@ -56,7 +56,7 @@ bool session_arrived(struct ui *ui, const struct arrival *a); // true: it is the
 bool session_save_template(struct ui *ui, const char *name, struct err *err);
 // Lets an instruction without references retrieve pictures from the model's index, unless a
 // parameter says otherwise.
-void session_look_words_up(const struct ui *ui, struct job *j);
+void session_enable_retrieval(const struct ui *ui, struct job *j);
 // The next drawing's model: the chosen one, else the one that the worker uses, which before it has
 // described itself is taken to be the one that would be used here.
 const char *session_model_name(const struct ui *ui);
@@ -74,7 +74,7 @@ void session_described(struct ui *ui); // the worker has described its models: u
 bool session_is_file(const char *typed, struct err *err);
 // Replaces a reference's file, and drops what was read or made from the old one. Returns false, and
 // changes nothing, if `typed` is empty or the same file.
-bool session_take_file(struct job_reference *r, const char *typed);
+bool session_set_file(struct job_reference *r, const char *typed);
 void session_draw(struct ui *ui); // reads its pictures, starts a job and shows it
 void session_begin(struct ui *ui, struct reading *r); // starts a job that was read, and shows it
 

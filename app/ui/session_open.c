@@ -22,11 +22,11 @@ release(struct work *w)
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct opening *o = (struct opening *)w;
     (void)library;
-    if (atomic_load(hurry))
+    if (atomic_load(stopping))
         return;
     o->has_sheet = sweep_sheet_read(&o->sheet, o->file, &o->err);
     if (!o->has_sheet && o->err.code == ERR_NONE)
@@ -58,10 +58,10 @@ opening_begin(struct ui *ui, const char *file, void (*then)(struct ui *ui, struc
 
 // What each job of the sweep keeps about it (struct task), but its label.
 static struct jv *
-sweep_of(const struct opening *o, const struct job *fresh)
+sweep_of(const struct opening *o, const struct job *sweep_job)
 {
     struct jv *sweep = jv_object();
-    jv_set(sweep, "id", jv_from_string(fresh->id));
+    jv_set(sweep, "id", jv_from_string(sweep_job->id));
     jv_set(sweep, "columns", jv_from_integer(o->sheet.columns));
     jv_set(sweep, "about", jv_copy(o->sheet.about));
     return sweep;
@@ -123,7 +123,7 @@ open_job(struct ui *ui, const struct opening *o)
 }
 
 static void
-opened(struct ui *ui, struct opening *o)
+on_opened(struct ui *ui, struct opening *o)
 {
     if (o->has_sheet)
         open_sheet(ui, o);
@@ -137,5 +137,5 @@ opened(struct ui *ui, struct opening *o)
 void
 session_open(struct ui *ui, const char *file, bool draw)
 {
-    opening_begin(ui, file, opened, draw);
+    opening_begin(ui, file, on_opened, draw);
 }

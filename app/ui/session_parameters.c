@@ -44,7 +44,7 @@ session_is_file(const char *typed, struct err *err)
 }
 
 bool
-session_take_file(struct job_reference *r, const char *typed)
+session_set_file(struct job_reference *r, const char *typed)
 {
     char *path = places_typed(typed), *whole = realpath(path, NULL);
     bool other = *path && strcmp(whole ? whole : path, file_of(r)) != 0;
@@ -89,7 +89,7 @@ take_picture(struct job *j, enum job_use use, const char *typed)
         return;
     }
     r = r ? r : job_add_for(j, use, 0);
-    if (session_take_file(r, typed) && use == JOB_START && !had && j->strength < 0)
+    if (session_set_file(r, typed) && use == JOB_START && !had && j->strength < 0)
         j->strength = MATERIAL_STRENGTH;
 }
 
@@ -273,8 +273,8 @@ fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
 {
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *trained[TRAININGS_MAX] = {0}, *text = parameter_text(p, &session_of(ui)->job);
-    free(d->usual);
-    d->usual = usual_of(ui, p);
+    free(d->default_text);
+    d->default_text = usual_of(ui, p);
     if (strcmp(p->name, "size") == 0)
         say_memory(ui, d, p);
     if (d->kind == FIELD_CHOICE)
@@ -290,7 +290,7 @@ fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
 void
 session_described(struct ui *ui)
 {
-    struct form *f = form_open_now(ui);
+    struct form *f = form_current(ui);
     if (!f || f->done != parameters_done)
         return;
     for (const struct parameter *p = parameters; p->name; p++)

@@ -18,7 +18,7 @@ struct sheet {
     char **files; // of each cell; NULL: no picture
     char *file;   // of the sheet
     int drawn;
-    struct err err, unentered; // ERR_NONE: it was written; it is in the library
+    struct err err, library_error; // ERR_NONE: it was written; it is in the library
 };
 
 static void
@@ -47,14 +47,14 @@ read_cell(struct sheet_cell *c, const char *file)
 }
 
 static void
-run(struct work *w, struct library *library, const atomic_int *hurry)
+run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct sheet *s = (struct sheet *)w;
     for (int i = 0; i < s->sheet.count; i++)
-        if (s->files[i] && !atomic_load(hurry))
+        if (s->files[i] && !atomic_load(stopping))
             read_cell(&s->sheet.cells[i], s->files[i]);
     if (sweep_sheet_write(&s->sheet, s->file, &s->err) && library)
-        library_picture_import(library, s->file, NULL, &s->unentered);
+        library_picture_import(library, s->file, NULL, &s->library_error);
 }
 
 static void
@@ -69,8 +69,8 @@ done(struct ui *ui, struct work *w)
     draw_short_path(s->file, INT_MAX, file, sizeof file); // from ~, so that its end is seen
     ui_say(ui, ROLE_GOOD, "%d of %d pictures on %s", s->drawn, s->sheet.count, file);
     ui_log(ui, ROLE_GOOD, ui_message(ui));
-    if (s->unentered.code != ERR_NONE)
-        ui_log(ui, ROLE_WARNING, s->unentered.text);
+    if (s->library_error.code != ERR_NONE)
+        ui_log(ui, ROLE_WARNING, s->library_error.text);
 }
 
 static bool
@@ -92,7 +92,7 @@ sheet_of(const struct ui *ui, int sweep, int count, const char *folder)
             continue;
         if (k == 0) {
             sweep_sheet_begin(&s->sheet, count, t->sweep_columns);
-            s->sheet.about = jv_copy(jv_get(t->sweep_kept, "about"));
+            s->sheet.about = jv_copy(jv_get(t->sweep_record, "about"));
             s->file = mem_printf("%s/sheet-%s.png", folder, t->job.id);
         }
         struct sheet_cell *cell = &s->sheet.cells[k];
@@ -123,7 +123,7 @@ sheet_write(struct ui *ui, int sweep)
         count++;
     }
     if (waits)
-        waits->sheet_waits = true;
+        waits->sheet_pending = true;
     if (!drawn || waits)
         return;
     char *folder = library_folder(&err);

@@ -15,7 +15,7 @@
 #include "engine/base/mem.h"
 
 static void
-forget_entry(struct template_entry *e)
+free_entry(struct template_entry *e)
 {
     if (e->path)
         template_finish(&e->template);
@@ -32,9 +32,9 @@ templates_swept(const struct ui *ui)
 }
 
 void
-templates_forget_entry(struct ui *ui)
+templates_free_composed(struct ui *ui)
 {
-    forget_entry(&templates_own_of(ui)->composed);
+    free_entry(&templates_own_of(ui)->composed);
 }
 
 static bool
@@ -73,12 +73,12 @@ templates_sweep_composed(struct ui *ui)
 {
     struct templates_own *own = templates_own_of(ui);
     struct err err = {0};
-    forget_entry(&own->composed);
+    free_entry(&own->composed);
     if (write_composed(ui, own, &err)) {
         templates_open_sweep(ui, &own->composed);
         return;
     }
-    forget_entry(&own->composed);
+    free_entry(&own->composed);
     ui_say(ui, ROLE_ERROR, "%s", err.text);
 }
 
@@ -95,7 +95,7 @@ templates_complete(const struct ui *ui, struct job *j)
             parameter_read(p, j, p->name, text, NULL);
         free(text);
     }
-    session_look_words_up(ui, j);
+    session_enable_retrieval(ui, j);
 }
 
 // Removes a folder with its files and, `depth` levels deep, its folders.
@@ -117,10 +117,10 @@ remove_folder(const char *folder, int depth)
 }
 
 void
-templates_forget_composed(struct ui *ui)
+templates_remove_composed(struct ui *ui)
 {
     struct templates_own *own = templates_own_of(ui);
-    forget_entry(&own->composed);
+    free_entry(&own->composed);
     if (own->folder)
         remove_folder(own->folder, 1);
     free(own->folder);

@@ -34,7 +34,7 @@ task_find(struct ui *ui, const char *job)
 }
 
 static void
-forget_frames(struct task *t)
+free_frames(struct task *t)
 {
     for (int i = 0; i < t->frame_count; i++)
         image_unref(t->frames[i]);
@@ -47,11 +47,11 @@ forget_frames(struct task *t)
 static void
 task_free(struct task *t)
 {
-    forget_frames(t);
+    free_frames(t);
     for (int i = 0; i < LIMIT_JOB_PICTURES; i++)
         free(t->files[i]);
     free(t->label);
-    jv_free(t->sweep_kept);
+    jv_free(t->sweep_record);
     job_finish(&t->job);
     free(t);
 }
@@ -65,7 +65,7 @@ tasks_free(struct tasks *tasks)
 }
 
 void
-tasks_forget_finished(struct tasks *tasks)
+tasks_remove_finished(struct tasks *tasks)
 {
     int n = 0;
     for (int i = 0; i < tasks->count; i++) {
@@ -89,7 +89,7 @@ tasks_unfinished(const struct ui *ui)
 
 // Drops the oldest finished task, whose pictures are in the library, if the list is full.
 static bool
-make_room(struct ui *ui)
+evict_finished(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     if (tasks->count < UI_TASKS_MAX)
@@ -124,11 +124,11 @@ join_sweep(struct ui *ui, struct task *t, const struct jv *sweep)
     if (!*id)
         return;
     for (int i = 0; i < tasks->count; i++)
-        if (strcmp(jv_string(jv_get(tasks->items[i]->sweep_kept, "id"), ""), id) == 0)
+        if (strcmp(jv_string(jv_get(tasks->items[i]->sweep_record, "id"), ""), id) == 0)
             t->sweep = tasks->items[i]->sweep;
     if (!t->sweep)
         t->sweep = ++tasks->sweeps;
-    t->sweep_kept = jv_copy(sweep);
+    t->sweep_record = jv_copy(sweep);
     t->sweep_columns =
         (int)MIN(MAX(jv_integer(jv_get(sweep, "columns"), 1), 1), LIMIT_SWEEP_CELLS);
     t->label = mem_strdup(jv_string(jv_get(sweep, "label"), ""));
@@ -138,7 +138,7 @@ struct task *
 task_add(struct ui *ui, const struct job *job, const struct jv *sweep)
 {
     struct tasks *tasks = tasks_of(ui);
-    if (!make_room(ui)) {
+    if (!evict_finished(ui)) {
         ui_say(ui, ROLE_ERROR, "%d jobs are waiting, the most allowed",
                UI_TASKS_MAX);
         return NULL;
@@ -207,13 +207,13 @@ task_offer(struct ui *ui, const struct job *job, const struct jv *sweep, const c
 }
 
 static void
-offered_read(struct ui *ui, struct reading *r)
+on_offered_read(struct ui *ui, struct reading *r)
 {
     struct task *t = task_find(ui, r->jobs[0].id);
     if (!t || t->state != TASK_OFFERED)
         return;
     ui_redraw(ui);
-    if (r->taken) {
+    if (r->claimed) {
         t->state = TASK_CANCELLED;
         ui_say(ui, ROLE_WARNING, "another limn has taken it over");
         return;
@@ -234,7 +234,7 @@ task_run(struct ui *ui, struct task *t)
 {
     if (t->state != TASK_OFFERED)
         return false;
-    struct reading *r = reading_new(1, offered_read);
+    struct reading *r = reading_new(1, on_offered_read);
     job_copy(&r->jobs[0], &t->job);
     snprintf(r->owner, sizeof r->owner, "%s", t->owner);
     reading_put(ui, r);
@@ -262,30 +262,30 @@ tasks_run_offered(struct ui *ui)
 }
 
 void
-task_offer_again(struct ui *ui)
+tasks_offer_lost(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     for (int i = 0; i < tasks->count; i++) {
         struct task *t = tasks->items[i];
         bool open = t->state == TASK_QUEUED || t->state == TASK_RUNNING;
-        if (!open || t->recording || (t->drawn && !t->awaited))
+        if (!open || t->recording || (t->drawn && !t->fetching))
             continue;
         t->drawn = false;
-        t->awaited = 0;
+        t->fetching = 0;
         t->withdrawn = WITHDRAWN_NOT;
-        if (t->state == TASK_RUNNING && t->offered) {
+        if (t->state == TASK_RUNNING && t->crashed) {
             t->state = TASK_FAILED;
             snprintf(t->error, sizeof t->error, "it crashed the worker twice");
             record_state(ui, t);
             continue;
         }
-        t->offered = t->offered || t->state == TASK_RUNNING;
+        t->crashed = t->crashed || t->state == TASK_RUNNING;
         t->state = TASK_QUEUED;
         t->step = 0;
-        forget_frames(t);
+        free_frames(t);
         client_submit(ui_client(ui), &t->job, true);
     }
-    tasks_give_again(ui);
+    tasks_resubmit(ui);
 }
 
 static size_t
@@ -321,7 +321,7 @@ drop_frame(struct ui *ui)
 }
 
 static void
-keep_frame(struct ui *ui, struct task *t, struct image *image, int step)
+add_frame(struct ui *ui, struct task *t, struct image *image, int step)
 {
     struct tasks *tasks = tasks_of(ui);
     if (ui_window(ui) && tasks->shown < tasks->count && tasks->items[tasks->shown] == t)
@@ -353,7 +353,7 @@ take_result(struct ui *ui, struct client_event *e)
     struct task *t = task_find(ui, e->job);
     struct err err = {0};
     if (t && e->index >= 0 && e->index < LIMIT_JOB_PICTURES && t->unwanted[e->index]) {
-        t->awaited = MAX(t->awaited - 1, 0);
+        t->fetching = MAX(t->fetching - 1, 0);
         client_stored(ui_client(ui), e->job, e->index);
         return;
     }
@@ -372,7 +372,7 @@ take_result(struct ui *ui, struct client_event *e)
     e->png = NULL;
     if (t) {
         t->arriving++;
-        t->awaited = MAX(t->awaited - 1, 0);
+        t->fetching = MAX(t->fetching - 1, 0);
     }
     background_put(ui_arrivals(ui), &a->work);
     free(folder);
@@ -380,13 +380,13 @@ take_result(struct ui *ui, struct client_event *e)
 
 // The picture is written and, if possible, in the library: only now may the worker forget it.
 static void
-forget_result(struct ui *ui, const struct arrival *a)
+acknowledge_result(struct ui *ui, const struct arrival *a)
 {
     client_stored(ui_client(ui), a->job, a->index);
     if (a->differs)
         ui_say(ui, ROLE_WARNING, "%s came again and differs: the first one is kept", a->file);
-    if (a->unentered.code != ERR_NONE)
-        ui_log(ui, ROLE_WARNING, a->unentered.text);
+    if (a->library_error.code != ERR_NONE)
+        ui_log(ui, ROLE_WARNING, a->library_error.text);
     if (a->late && !task_find(ui, a->job))
         entry_state(ui, a->job, LIBRARY_DONE, NULL);
     if (a->late) {
@@ -410,7 +410,7 @@ trim_frames(struct ui *ui)
         int last = --t->frame_count;
         struct image *picture = t->frames[last];
         int step = t->frame_steps[last];
-        forget_frames(t);
+        free_frames(t);
         t->frames[0] = picture;
         t->frame_steps[0] = step;
         t->frame_count = 1;
@@ -418,15 +418,15 @@ trim_frames(struct ui *ui)
 }
 
 static void
-after_end(struct ui *ui, struct task *t)
+on_ended(struct ui *ui, struct task *t)
 {
     struct tasks *tasks = tasks_of(ui);
     if (t->sweep)
         sheet_write(ui, t->sweep);
     trim_frames(ui);
     t->withdrawn = WITHDRAWN_NOT;
-    tasks_give_again(ui);
-    tasks_watch_end(ui);
+    tasks_resubmit(ui);
+    tasks_check_end(ui);
     // Show the next one that will run.
     for (int i = 0; i < tasks->count; i++)
         if (tasks->items[i] == t && tasks->shown == i && i + 1 < tasks->count &&
@@ -455,19 +455,19 @@ end_task(struct ui *ui, struct task *t, enum task_state state, const char *error
     snprintf(t->error, sizeof t->error, "%s", error ? error : "");
     log_end(ui, t);
     if (state == TASK_DONE)
-        tasks_keep_pace(ui, t);
+        tasks_save_pace(ui, t);
     record_state(ui, t);
-    after_end(ui, t);
+    on_ended(ui, t);
 }
 
 // Ends the task if the worker is done and all its pictures have arrived.
 static void
-end_when_whole(struct ui *ui, struct task *t)
+end_if_complete(struct ui *ui, struct task *t)
 {
-    bool waits = t->sheet_waits;
-    if (t->arriving || t->awaited)
+    bool waits = t->sheet_pending;
+    if (t->arriving || t->fetching)
         return;
-    t->sheet_waits = false;
+    t->sheet_pending = false;
     if (t->drawn && (t->state == TASK_QUEUED || t->state == TASK_RUNNING))
         end_task(ui, t, TASK_DONE, NULL);
     else if (waits)
@@ -480,7 +480,7 @@ task_arrived(struct ui *ui, struct arrival *a)
     struct task *t = task_find(ui, a->job);
     bool result = a->kind == ARRIVAL_RESULT;
     if (result && a->kept)
-        forget_result(ui, a);
+        acknowledge_result(ui, a);
     else if (result)
         ui_say(ui, ROLE_ERROR, "the worker keeps the picture: %s", a->refused.text);
     if (!t)
@@ -490,9 +490,9 @@ task_arrived(struct ui *ui, struct arrival *a)
         t->files[a->index] = a->kept || !result ? mem_strdup(a->file) : NULL;
     }
     if (a->image && t->job.count == 1)
-        keep_frame(ui, t, a->image, result ? t->total : 0);
+        add_frame(ui, t, a->image, result ? t->total : 0);
     t->arriving--;
-    end_when_whole(ui, t);
+    end_if_complete(ui, t);
 }
 
 void
@@ -503,7 +503,7 @@ task_drop(struct ui *ui, struct task *t)
     entry_drop(ui, t->job.id, t->owner);
     t->state = TASK_CANCELLED;
     snprintf(t->error, sizeof t->error, "dropped");
-    after_end(ui, t);
+    on_ended(ui, t);
 }
 
 void
@@ -537,13 +537,13 @@ task_event(struct ui *ui, struct client_event *e)
     if (e->type == CLIENT_RESULT)
         take_result(ui, e);
     if (e->type == CLIENT_HELLO)
-        tasks_left(ui, e->data);
+        tasks_recover(ui, e->data);
     if (!t)
         return;
     switch (e->type) {
     case CLIENT_STARTED:
         t->state = TASK_RUNNING;
-        tasks_watch_end(ui);
+        tasks_check_end(ui);
         snprintf(t->device, sizeof t->device, "%s", jv_string(jv_get(e->data, "device"), ""));
         const char *hash = jv_string(jv_get(e->data, "model_hash"), "");
         if (t->job.model_hash && strcmp(t->job.model_hash, hash) != 0)
@@ -556,11 +556,11 @@ task_event(struct ui *ui, struct client_event *e)
         t->total = e->total;
         t->seconds = e->seconds;
         if (e->image)
-            keep_frame(ui, t, e->image, e->step);
+            add_frame(ui, t, e->image, e->step);
         break;
     case CLIENT_DONE:
         t->drawn = true;
-        end_when_whole(ui, t);
+        end_if_complete(ui, t);
         break;
     case CLIENT_FAILED:
         if (e->err.code == ERR_CANCELLED && task_withdrawn(ui, t))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The UI's jobs: the queue, the worker's events and the resulting files (tasks.c), jobs left by
-// earlier sessions (tasks_left.c), the sheets of sweeps (sheets.c). The UI's thread.
+// earlier sessions (tasks_recover.c), the sheets of sweeps (sheets.c). The UI's thread.
 #ifndef LIMN_APP_UI_TASKS_H
 #define LIMN_APP_UI_TASKS_H
 
@@ -42,17 +42,17 @@ struct task {
     struct image *first, *first_of; // of several pictures in a frame, cut out; NULL: not yet
     char *files[LIMIT_JOB_PICTURES]; // finished pictures, NULL until then
     bool unwanted[LIMIT_JOB_PICTURES]; // of several: discarded when they come
-    struct jv *sweep_kept;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
+    struct jv *sweep_record;      // of a sweep's: "id", "label", "columns", "about" (sweep_json())
     int sweep;                  // the sweep's number in this session; 0: none
     int sweep_columns;          // of its sheet
     char *label;                // its value in the sweep
     char owner[PROCESS_NAME_MAX]; // while TASK_OFFERED: its former owner; "": none
-    bool offered;               // its worker crashed once; a second time it fails
-    bool recording;             // being entered into the library; the worker gets it afterwards
-    int arriving;               // pictures that are being kept and decoded (arrivals.h)
-    int awaited;                // pictures being fetched from the worker's spool
-    bool drawn;                 // the worker is done; the task is done once its pictures arrive
-    bool sheet_waits;           // the sweep's sheet waits for those pictures
+    bool crashed;                 // its worker crashed once; a second time it fails
+    bool recording;               // being entered into the library; the worker gets it afterwards
+    int arriving;                 // pictures that are being kept and decoded (arrivals.h)
+    int fetching;                 // pictures being fetched from the worker's spool
+    bool drawn;                   // the worker is done; the task is done once its pictures arrive
+    bool sheet_pending;           // the sweep's sheet waits for those pictures
 };
 
 struct tasks {
@@ -60,7 +60,7 @@ struct tasks {
     int count, shown;                 // shown: index of the task in the live view
     int sweeps;                       // how many were started
     bool paused;                      // nothing is submitted to the worker
-    bool reading_left; // jobs of earlier sessions are being read; the worker's events, which may
+    bool recovering;   // jobs of earlier sessions are being read; the worker's events, which may
                        // concern them, wait until then
     bool silent;                      // no bell at the end of the queue
     double pace;                      // seconds the last picture took, in any session; 0: unknown
@@ -92,10 +92,10 @@ bool task_drop_picture(struct ui *ui, struct task *t, int index);
 void task_event(struct ui *ui, struct client_event *e); // takes the bytes of a result
 void task_arrived(struct ui *ui, struct arrival *a);
 void sheet_write(struct ui *ui, int sweep); // if all pictures of that sweep have come
-// tasks_left.c: reads the jobs of earlier sessions in the background, and takes them over
-void tasks_left(struct ui *ui, const struct jv *hello);
-void task_offer_again(struct ui *ui); // the jobs of a worker that has died
-void tasks_forget_finished(struct tasks *tasks);
+// tasks_recover.c: reads the jobs of earlier sessions in the background, and takes them over
+void tasks_recover(struct ui *ui, const struct jv *hello);
+void tasks_offer_lost(struct ui *ui); // the jobs of a worker that has died
+void tasks_remove_finished(struct tasks *tasks);
 int tasks_unfinished(const struct ui *ui);
 
 // --- the order of the queue (tasks_queue.c)
@@ -104,9 +104,9 @@ void tasks_pause(struct ui *ui); // or resumes; the picture being drawn is finis
 // the job is not waiting.
 bool task_move(struct ui *ui, struct task *t, int by);
 int tasks_stop_all(struct ui *ui); // and drops all offered ones; returns how many
-void tasks_turn_bell(struct ui *ui); // on or off, also for later sessions
-void tasks_restore(struct ui *ui);   // restores the bell's setting and the pace
-void tasks_keep_pace(struct ui *ui, const struct task *t); // from a finished one
+void tasks_toggle_bell(struct ui *ui); // on or off, also for later sessions
+void tasks_restore(struct ui *ui);     // restores the bell's setting and the pace
+void tasks_save_pace(struct ui *ui, const struct task *t); // from a finished one
 double tasks_seconds_each(const struct ui *ui); // the last picture's time; < 0: unknown
 double tasks_seconds_left(const struct ui *ui); // to the end of the queue; < 0: unknown
 

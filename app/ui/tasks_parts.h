@@ -11,7 +11,7 @@ void task_rename(struct ui *ui, struct task *t);
 // Call it when the worker has stopped a job; true: it was taken back to move or pause it, so it is
 // not over.
 bool task_withdrawn(struct ui *ui, struct task *t);
-void tasks_give_again(struct ui *ui); // resubmits withdrawn jobs once all have stopped
-void tasks_watch_end(struct ui *ui);  // rings at the end of a queue that took long
+void tasks_resubmit(struct ui *ui);  // resubmits withdrawn jobs once all have stopped
+void tasks_check_end(struct ui *ui); // rings at the end of a queue that took long
 
 #endif

@@ -41,7 +41,7 @@ task_rename(struct ui *ui, struct task *t)
 
 // Submits them in the order of the list, once the worker has confirmed all withdrawals.
 void
-tasks_give_again(struct ui *ui)
+tasks_resubmit(struct ui *ui)
 {
     const struct tasks *tasks = tasks_of(ui);
     for (int i = 0; i < tasks->count; i++)
@@ -60,7 +60,7 @@ task_withdrawn(struct ui *ui, struct task *t)
     t->state = TASK_OFFERED;
     t->step = 0;
     snprintf(t->error, sizeof t->error, "paused");
-    tasks_give_again(ui);
+    tasks_resubmit(ui);
     return true;
 }
 
@@ -79,7 +79,7 @@ tasks_pause(struct ui *ui)
         n += t->withdrawn != WITHDRAWN_NOT;
     }
     if (!tasks->paused)
-        tasks_give_again(ui);
+        tasks_resubmit(ui);
     if (tasks->paused)
         ui_say(ui, ROLE_WARNING,
                "the queue is paused: what is being drawn is finished, %d %s; P continues", n,
@@ -128,7 +128,7 @@ tasks_stop_all(struct ui *ui)
 }
 
 void
-tasks_keep_pace(struct ui *ui, const struct task *t)
+tasks_save_pace(struct ui *ui, const struct task *t)
 {
     char text[32];
     if (t->seconds <= 0 || t->job.count < 1)
@@ -164,7 +164,7 @@ tasks_seconds_left(const struct ui *ui)
 }
 
 void
-tasks_watch_end(struct ui *ui)
+tasks_check_end(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     if (tasks_unfinished(ui) > 0) {
@@ -178,7 +178,7 @@ tasks_watch_end(struct ui *ui)
 }
 
 void
-tasks_turn_bell(struct ui *ui)
+tasks_toggle_bell(struct ui *ui)
 {
     struct tasks *tasks = tasks_of(ui);
     tasks->silent = !tasks->silent;

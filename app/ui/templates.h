@@ -30,8 +30,8 @@ void templates_open_sweep(struct ui *ui, const struct template_entry *e); // its
 void templates_sweep_composed(struct ui *ui);
 // The subject of the sweep's form: the composed instruction, or the selected template. NULL: none.
 struct template_entry *templates_swept(const struct ui *ui);
-void templates_forget_entry(struct ui *ui);    // the composed instruction
-void templates_forget_composed(struct ui *ui); // all of them, and their folder
+void templates_free_composed(struct ui *ui);   // the composed instruction
+void templates_remove_composed(struct ui *ui); // all of them, and their folder
 // Fills in what a template leaves open (model, device, LoRA) from the composer's instruction.
 void templates_complete(const struct ui *ui, struct job *j);
 

@@ -48,7 +48,7 @@ edit(struct ui *ui, const char *path)
 }
 
 static void
-begin_done(struct ui *ui, const char *name)
+on_new_name(struct ui *ui, const char *name)
 {
     struct err err = {0};
     if (!name || !*name)
@@ -82,7 +82,7 @@ rename_done(struct ui *ui, const char *name)
 }
 
 static void
-take_away(struct ui *ui, const char *path)
+remove_template(struct ui *ui, const char *path)
 {
     struct templates_own *own = templates_own_of(ui);
     struct err err = {0};
@@ -97,7 +97,7 @@ take_away(struct ui *ui, const char *path)
 }
 
 static void
-bring_back(struct ui *ui)
+undo_remove(struct ui *ui)
 {
     struct templates_own *own = templates_own_of(ui);
     struct err err = {0};
@@ -129,9 +129,9 @@ bool
 templates_own_request(struct ui *ui, enum request request, const char *path)
 {
     if (request == REQUEST_NEW)
-        ask_name(ui, "name of the new template: ", NULL, begin_done);
+        ask_name(ui, "name of the new template: ", NULL, on_new_name);
     else if (request == REQUEST_UNDO)
-        bring_back(ui);
+        undo_remove(ui);
     else if (!path)
         return false;
     else if (request == REQUEST_EDITOR)
@@ -141,7 +141,7 @@ templates_own_request(struct ui *ui, enum request request, const char *path)
     else if (request == REQUEST_RENAME)
         ask_name(ui, "new name: ", path, rename_done);
     else if (request == REQUEST_REMOVE)
-        take_away(ui, path);
+        remove_template(ui, path);
     else
         return false;
     return true;

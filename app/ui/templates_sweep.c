@@ -114,10 +114,10 @@ sweep_done(struct ui *ui, struct form *f, bool taken)
 
 // Says how many pictures the sweep has, and how long they take at the pace of the last one.
 static void
-say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
+show_count(struct ui *ui, const struct form *f, const struct template_entry *e)
 {
     struct sweep s = {0};
-    int lots = atoi(form_typed_value(f, "random")), n;
+    int samples = atoi(form_typed_value(f, "random")), n;
     bool ok = true;
     for (int i = 0; ok && i < LIMIT_SWEEP_AXES; i++) {
         char id[80];
@@ -127,7 +127,7 @@ say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
             ok = *values != '@' && sweep_add(&s, &e->template, name, values, NULL);
     }
     n = ok ? sweep_cells(&s) : 0;
-    n = lots > 0 ? MIN(lots, n) : n;
+    n = samples > 0 ? MIN(samples, n) : n;
     double seconds = n * tasks_seconds_each(ui);
     if (n > 0 && seconds > 0)
         ui_say(ui, ROLE_STATUS, "%d %s, about %.0f s", n, n == 1 ? "picture" : "pictures", seconds);
@@ -140,7 +140,7 @@ say_count(struct ui *ui, const struct form *f, const struct template_entry *e)
 
 // Fills in likely values for the axis that was set.
 static void
-offer_values(struct form *f, int field, const struct template *t)
+suggest_values(struct form *f, int field, const struct template *t)
 {
     const char *name = f->fields[field].value;
     const struct template_variable *v = NULL;
@@ -161,9 +161,9 @@ sweep_changed(struct ui *ui, struct form *f, int field)
 {
     const struct template_entry *e = templates_swept(ui);
     if (e && strncmp(f->fields[field].id, "axis:", 5) == 0)
-        offer_values(f, field, &e->template);
+        suggest_values(f, field, &e->template);
     if (e)
-        say_count(ui, f, e);
+        show_count(ui, f, e);
 }
 
 static void
@@ -171,7 +171,7 @@ sweep_typed(struct ui *ui, struct form *f)
 {
     const struct template_entry *e = templates_swept(ui);
     if (e)
-        say_count(ui, f, e);
+        show_count(ui, f, e);
 }
 
 void
@@ -180,7 +180,7 @@ templates_open_sweep(struct ui *ui, const struct template_entry *e)
     char title[200];
     bool composed = e == &templates_own_of(ui)->composed;
     if (!composed)
-        templates_forget_entry(ui);
+        templates_free_composed(ui);
     snprintf(title, sizeof title, "sweep: %s", e->stem);
     struct form *f = form_new(title);
     const char *names[LIMIT_TEMPLATE_VARIABLES + LIMIT_CHOICE_NAMES + 2] = {"nothing"};

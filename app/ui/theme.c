@@ -59,14 +59,14 @@ parse_colour(const char *word, int32_t *out)
     return true;
 }
 
-struct place {
+struct file_position {
     const char *path;
     int line;
     const char *start; // of the line
 };
 
 static bool
-fault(const struct place *at, const char *word, const char *const *names, const char *what,
+fault(const struct file_position *at, const char *word, const char *const *names, const char *what,
       struct err *err)
 {
     const char *near = names ? suggest(word, names) : NULL;
@@ -75,7 +75,7 @@ fault(const struct place *at, const char *word, const char *const *names, const 
 }
 
 static bool
-parse_style(struct theme_style *s, char *text, const struct place *at, struct err *err)
+parse_style(struct theme_style *s, char *text, const struct file_position *at, struct err *err)
 {
     static const char *const words[] = {"bold", "underline", "reverse", "dim", "on", NULL};
     bool *flags[] = {&s->bold, &s->underline, &s->reverse, &s->dim};
@@ -96,7 +96,7 @@ parse_style(struct theme_style *s, char *text, const struct place *at, struct er
 }
 
 static bool
-parse_line(struct theme *t, bool *set, char *line, const struct place *at, struct err *err)
+parse_line(struct theme *t, bool *set, char *line, const struct file_position *at, struct err *err)
 {
     line += strspn(line, " \t");
     if (!*line || *line == ';' || (*line == '#' && !strchr(line, '=')))
@@ -125,7 +125,7 @@ theme_read(struct theme *t, const char *path, struct err *err)
     const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path;
     snprintf(t->name, sizeof t->name, "%.*s", (int)strcspn(stem, "."), stem);
     char *text = file_read(path, LIMIT_THEME_BYTES, NULL, err);
-    struct place at = {.path = path};
+    struct file_position at = {.path = path};
     for (char *line = text, *next; ok && line && *line; line = next) {
         size_t n = strcspn(line, "\n");
         next = line + n + (line[n] == '\n');
@@ -151,7 +151,7 @@ theme_read(struct theme *t, const char *path, struct err *err)
 // --- finding
 
 static char **
-theme_places(void)
+theme_folders(void)
 {
     char **shared = places_of("themes"), **out = mem_zalloc(5 * sizeof *out);
     int n = 0;
@@ -171,7 +171,7 @@ compare_names(const void *a, const void *b)
 char **
 theme_names(void)
 {
-    char **places = theme_places(), **names = NULL;
+    char **places = theme_folders(), **names = NULL;
     int count = 0, capacity = 0;
     for (int i = 0; places[i]; i++) {
         DIR *d = opendir(places[i]);
@@ -203,7 +203,7 @@ theme_find(struct theme *t, const char *name, struct err *err)
 {
     if (strchr(name, '/'))
         return theme_read(t, name, err);
-    char **places = theme_places(), *found = NULL;
+    char **places = theme_folders(), *found = NULL;
     for (int i = 0; places[i] && !found; i++) {
         found = mem_printf("%s/%s.theme", places[i], name);
         if (!file_exists(found)) {
@@ -351,20 +351,20 @@ is_light(const struct theme *t)
 
 // Replaces yellow, cyan and green, which are hard to see on a light background.
 static int32_t
-on_light(int32_t colour)
+darken(int32_t colour)
 {
     return colour == YELLOW ? MAGENTA : colour == CYAN || colour == GREEN ? BLUE : colour;
 }
 
 // The role's style as this terminal can show it.
 static struct theme_style
-style_here(const struct theme *t, int role)
+supported_style(const struct theme *t, int role)
 {
     struct theme_style s = t->styles[role];
     if (COLORS >= 256 || !(is_shade(s.fg) || is_shade(s.bg)))
         return s;
     s = few[role];
-    s.fg = is_light(t) ? on_light(s.fg) : s.fg;
+    s.fg = is_light(t) ? darken(s.fg) : s.fg;
     return s;
 }
 
@@ -387,17 +387,17 @@ theme_apply(const struct theme *t, bool mono)
 {
     bool colours = !mono && has_colors();
     for (int i = 0; i < ROLE_COUNT; i++) {
-        struct theme_style s = colours ? style_here(t, i) : t->styles[i];
-        int32_t ground = is_of_message(i) ? style_here(t, ROLE_TEXT).bg : s.bg;
+        struct theme_style s = colours ? supported_style(t, i) : t->styles[i];
+        int32_t ground = is_of_message(i) ? supported_style(t, ROLE_TEXT).bg : s.bg;
         attributes[i] = (s.bold ? A_BOLD : 0) | (s.underline ? A_UNDERLINE : 0) |
                         (s.reverse ? A_REVERSE : 0) | (colours && s.dim ? A_DIM : 0);
         pairs[i] = colours ? make_pair(i + 1, s.fg, ground) : 0;
         message_pairs[i] = colours ? make_pair(i + 1 + ROLE_COUNT, s.fg, s.bg) : 0;
     }
-    struct theme_style text = style_here(t, ROLE_TEXT);
+    struct theme_style text = supported_style(t, ROLE_TEXT);
     filler_pair = colours ? make_pair(2 * ROLE_COUNT + 1, text.fg, text.bg) : 0;
-    popup_key_pair = colours ? make_pair(2 * ROLE_COUNT + 2, style_here(t, ROLE_KEY).fg,
-                                         style_here(t, ROLE_POPUP).bg)
+    popup_key_pair = colours ? make_pair(2 * ROLE_COUNT + 2, supported_style(t, ROLE_KEY).fg,
+                                         supported_style(t, ROLE_POPUP).bg)
                              : 0;
     if (!colours) { // attributes replace colours
         static const enum role reversed[] = {ROLE_TAB, ROLE_SELECTION, ROLE_INPUT, ROLE_GAUGE};
@@ -442,7 +442,7 @@ theme_use_popup_key(void)
 uint32_t
 theme_background(const struct theme *t)
 {
-    int32_t bg = style_here(t, ROLE_TEXT).bg;
+    int32_t bg = supported_style(t, ROLE_TEXT).bg;
     if (bg == COLOUR_DEFAULT) // the terminal's own, which presumably suits the theme
         return is_light(t) ? 0xFFFFFF : 0;
     if (bg >= COLOUR_NAMED)

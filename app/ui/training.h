@@ -24,19 +24,19 @@ struct training {
     struct run runs[TRAININGS_MAX];
     int count, selected;
     bool loaded;
-    int back;                // how many sheets before the newest is shown
-    double asked;            // when the worker was last asked, by ui_now()
-    char begun[JOB_ID_TEXT]; // the last run started here
-    bool able;               // the worker can run training
-    bool blocks;             // curves of block characters, for fonts without braille
+    int back;                     // how many sheets before the newest is shown
+    double asked;                 // when the worker was last asked, by ui_now()
+    char started_id[JOB_ID_TEXT]; // the last run started here
+    bool able;                    // the worker can run training
+    bool blocks;                  // curves of block characters, for fonts without braille
 };
 
 // view_training.c
 struct training *training_of(const struct ui *ui);
 struct run *training_chosen(const struct ui *ui);              // the selected one; NULL: none
 struct run *training_run(const struct ui *ui, const char *id); // by job; NULL: not listed
-void training_ask(struct ui *ui);                              // asks the worker for its runs
-const char *training_state(const struct run *r); // the worker's word; "": not its own
+void training_request_jobs(struct ui *ui);                     // asks the worker for its runs
+const char *training_state(const struct run *r);               // the worker's word; "": not its own
 bool training_is_running(const struct run *r);
 void training_load(struct ui *ui); // lists the stored runs; only the first call acts
 // The result of a training run, a path on the worker's machine: a model's folder, or a LoRA's file.
@@ -55,7 +55,7 @@ void training_draw(struct ui *ui, const struct area *a);
 // training_curve.c
 void training_draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a);
 void training_restore_curve(struct ui *ui); // restores the style last set
-void training_turn_curve(struct ui *ui);    // between blocks and braille, also for later sessions
+void training_toggle_curve(struct ui *ui);  // between blocks and braille, also for later sessions
 
 // training_form.c
 void training_form(struct ui *ui);
@@ -65,11 +65,11 @@ char *training_copy_folder(const struct ui *ui, const char *id); // freed with f
 // Whether the run's folder is the one for copies of its job, the only one in which files may be
 // written or removed.
 bool training_is_copy(const struct ui *ui, const struct run *r);
-void training_ask_log(struct ui *ui, struct run *r);
-void training_take_piece(struct ui *ui, const struct client_event *e);
+void training_request_log(struct ui *ui, struct run *r);
+void training_on_piece(struct ui *ui, const struct client_event *e);
 void training_remove_copy(const char *folder);
 // Removes the copies of all but the newest LIMIT_COPIED_RUNS runs; the other machine still has the
 // originals.
-void training_tidy_copies(const struct ui *ui);
+void training_sweep_copies(const struct ui *ui);
 
 #endif

@@ -56,7 +56,7 @@ training_is_copy(const struct ui *ui, const struct run *r)
 }
 
 static void
-ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
+request_piece(struct ui *ui, struct run *r, const char *name, off_t from)
 {
     client_read(ui_client(ui), jv_string(jv_get(r->job, "id"), ""), name, from);
     r->asked = mem_strdup(name);
@@ -65,19 +65,19 @@ ask_piece(struct ui *ui, struct run *r, const char *name, off_t from)
 
 // The size of a file here; 0: there is none; -1: it is not a regular file.
 static off_t
-bytes_here(const char *file)
+local_size(const char *file)
 {
     struct stat s = {0};
     return lstat(file, &s) != 0 ? 0 : S_ISREG(s.st_mode) ? s.st_size : -1;
 }
 
 void
-training_ask_log(struct ui *ui, struct run *r)
+training_request_log(struct ui *ui, struct run *r)
 {
     char *file = file_join(r->folder, "log.jsonl");
-    off_t here = bytes_here(file);
+    off_t here = local_size(file);
     if (r->copied && r->job && !r->asked && here >= 0 && here < LIMIT_COPIED_LOG_BYTES)
-        ask_piece(ui, r, "log.jsonl", here);
+        request_piece(ui, r, "log.jsonl", here);
     free(file);
 }
 
@@ -91,16 +91,16 @@ is_sheet_name(const char *name)
 
 // Asks for the newest sheet that has not been copied.
 static void
-ask_sheet(struct ui *ui, struct run *r, const struct jv *names)
+request_sheet(struct ui *ui, struct run *r, const struct jv *names)
 {
     size_t n = jv_size(names);
     for (size_t i = n; i > 0 && i + SHEETS_COPIED_MAX > n && !r->asked; i--) {
         const char *name = jv_string(jv_at(names, i - 1), "");
         char *file = file_join(r->folder, name), *part = mem_printf("%s.part", file);
-        off_t here = bytes_here(part);
+        off_t here = local_size(part);
         if (is_sheet_name(name) && !file_exists(file) && here >= 0 &&
             here < LIMIT_COPIED_SHEET_BYTES)
-            ask_piece(ui, r, name, here);
+            request_piece(ui, r, name, here);
         free(part);
         free(file);
     }
@@ -133,7 +133,7 @@ make_folder_of(const char *file)
 }
 
 static off_t
-most_of(const struct piece *p)
+size_limit(const struct piece *p)
 {
     return p->log ? LIMIT_COPIED_LOG_BYTES : LIMIT_COPIED_SHEET_BYTES;
 }
@@ -144,7 +144,7 @@ add_piece(const struct piece *p)
 {
     int fd = file_open_private(p->part, O_WRONLY | O_CREAT | O_NOFOLLOW, NULL);
     struct stat s = {0};
-    size_t size = MIN(p->count, (size_t)MAX(most_of(p) - p->from, 0));
+    size_t size = MIN(p->count, (size_t)MAX(size_limit(p) - p->from, 0));
     bool fits = fd >= 0 && fstat(fd, &s) == 0 && s.st_size == p->from;
     bool ok = fits && pwrite(fd, p->bytes, size, p->from) == (ssize_t)size;
     if (fd >= 0)
@@ -154,7 +154,7 @@ add_piece(const struct piece *p)
 
 // Keeps a complete sheet if it is a PNG.
 static void
-keep_sheet(const char *part, const char *file)
+accept_sheet(const char *part, const char *file)
 {
     size_t size = 0;
     char *data = file_read(part, LIMIT_COPIED_SHEET_BYTES, &size, NULL);
@@ -166,18 +166,18 @@ keep_sheet(const char *part, const char *file)
 }
 
 static void
-write_piece(struct work *w, struct library *library, const atomic_int *hurry)
+write_piece(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct piece *p = (struct piece *)w;
-    (void)library, (void)hurry;
+    (void)library, (void)stopping;
     p->added = p->count && make_folder_of(p->file) && add_piece(p);
     if (p->size < p->from && truncate(p->part, 0) < 0) {
         // The log was started over, and the copy could not be emptied.
     }
     // A sheet that is too large stays a partial file, so that it is not requested again.
     off_t here = p->from + (off_t)(p->added ? p->count : 0);
-    if (!p->log && here >= p->size && p->size > 0 && p->size <= most_of(p))
-        keep_sheet(p->part, p->file);
+    if (!p->log && here >= p->size && p->size > 0 && p->size <= size_limit(p))
+        accept_sheet(p->part, p->file);
 }
 
 static void
@@ -192,9 +192,9 @@ piece_written(struct ui *ui, struct work *w)
     if (!r->log.folder)
         trainlog_open(&r->log, r->folder, NULL);
     if (p->log && p->added && p->from + (off_t)p->count < p->size)
-        training_ask_log(ui, r);
+        training_request_log(ui, r);
     else if (p->log || p->added)
-        ask_sheet(ui, r, p->sheets);
+        request_sheet(ui, r, p->sheets);
 }
 
 static void
@@ -211,7 +211,7 @@ release_piece(struct work *w)
 }
 
 void
-training_take_piece(struct ui *ui, const struct client_event *e)
+training_on_piece(struct ui *ui, const struct client_event *e)
 {
     struct run *r = training_run(ui, e->id);
     const char *name = jv_string(jv_get(e->data, "name"), "");
@@ -266,7 +266,7 @@ training_remove_copy(const char *folder)
 }
 
 void
-training_tidy_copies(const struct ui *ui)
+training_sweep_copies(const struct ui *ui)
 {
     struct dirent **entries = NULL;
     char *all = copies_folder(ui);

@@ -17,9 +17,9 @@
 
 enum { PLACES_MAX = 1024, SMOOTH_STEPS = 50, LABEL_COLUMNS = 8, WORDS_MAX = 8 };
 
-// The dots of a cell: `across` columns of `down` rows, with a bit for each.
+// The dots of a cell: `columns` by `rows`, with a bit for each.
 struct dots {
-    int across, down;
+    int columns, rows;
     unsigned char bits[2][4];
     void (*put)(unsigned bits, char *cell); // their character, in UTF-8: at most four bytes
 };
@@ -50,7 +50,7 @@ static const struct dots blocks = {1, 2, {{1, 2}}, put_block};
 static const struct dots ascii = {1, 2, {{1, 2}}, put_ascii};
 
 static const struct dots *
-dots_here(const struct ui *ui)
+dots_for(const struct ui *ui)
 {
     if (!draw_unicode())
         return &ascii;
@@ -85,14 +85,14 @@ join(unsigned char *cells, int columns, const struct dots *d, int i, int before,
     int from = before < 0 ? at : MIN(at, before + (before < at)),
         to = before < 0 ? at : MAX(at, before - (before > at));
     for (int k = MAX(from, 0); k <= to; k++)
-        cells[k / d->down * columns + i / d->across] |= d->bits[i % d->across][k % d->down];
+        cells[k / d->rows * columns + i / d->columns] |= d->bits[i % d->columns][k % d->rows];
 }
 
 static void
 draw_line(const struct curve *c, const struct dots *d, const struct area *a)
 {
     unsigned char *cells = mem_zalloc((size_t)(a->rows * a->columns));
-    int before = -1, last = a->rows * d->down - 1;
+    int before = -1, last = a->rows * d->rows - 1;
     for (int i = 0; i < c->count; i++) {
         double part = (c->high - MIN(c->means[i], c->high)) / (c->high - c->low);
         int at = (int)lround(MIN(part, 1) * last);
@@ -139,17 +139,17 @@ draw_words(const struct trainlog *log, const struct area *a)
 void
 training_draw_curve(const struct ui *ui, const struct trainlog *log, const struct area *a)
 {
-    const struct dots *d = dots_here(ui);
+    const struct dots *d = dots_for(ui);
     struct curve c;
     struct area line = {a->y, a->x + LABEL_COLUMNS, a->rows - 1, a->columns - LABEL_COLUMNS};
-    line.columns = MIN(line.columns, PLACES_MAX / d->across);
+    line.columns = MIN(line.columns, PLACES_MAX / d->columns);
     if (line.columns < 4 || line.rows < 2)
         return;
     if (!log->count) {
         draw_text(a->y, a->x, a->columns, ROLE_DIM, "its curve begins with the first step");
     } else if (draw_is_plain()) {
         draw_words(log, a);
-    } else if (read_curve(log, line.columns * d->across, &c)) {
+    } else if (read_curve(log, line.columns * d->columns, &c)) {
         draw_line(&c, d, &line);
         draw_axes(&c, log->step, &line);
     }
@@ -165,7 +165,7 @@ training_restore_curve(struct ui *ui)
 }
 
 void
-training_turn_curve(struct ui *ui)
+training_toggle_curve(struct ui *ui)
 {
     struct training *t = training_of(ui);
     training_load(ui);

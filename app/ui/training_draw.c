@@ -151,7 +151,7 @@ training_draw(struct ui *ui, const struct area *a)
     const struct run *run = training_chosen(ui);
     draw_heading(a, true, "training runs");
     if (ui_now() > t->asked + ASK_SECONDS)
-        training_ask(ui);
+        training_request_jobs(ui);
     if (!run) {
         struct area text = {a->y + 2, a->x + 1, a->rows - 2, MIN(a->columns - 2, 76)};
         draw_wrapped(&text, ROLE_DIM, none_yet);
@@ -160,7 +160,7 @@ training_draw(struct ui *ui, const struct area *a)
     struct trainlog *log = &t->runs[t->selected].log;
     int rows = MIN(t->count, 4),
         top = draw_scroll(t->count, t->selected, rows, t->selected - rows + 1);
-    training_ask_log(ui, &t->runs[t->selected]);
+    training_request_log(ui, &t->runs[t->selected]);
     if (log->folder)
         trainlog_read(log);
     for (int row = 0; row < rows; row++) {

@@ -38,7 +38,7 @@ begin(struct ui *ui, int argc, char **argv)
     bool ok = command_line_read(&line, &command_program, true, argc, argv, &err);
     line.detach = true;
     if (ok && command_request_from(&e, &line, &err) && worker_trains(ui, &err)) {
-        snprintf(t->begun, sizeof t->begun, "%s", id.id);
+        snprintf(t->started_id, sizeof t->started_id, "%s", id.id);
         command_request_start(&e, ui_client(ui), id.id, true);
         ui_say(ui, ROLE_STATUS, "starting the training run \u2026");
     } else {

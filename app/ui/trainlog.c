@@ -32,7 +32,7 @@ trainlog_open(struct trainlog *t, const char *folder, struct err *err)
 }
 
 static void
-forget(struct trainlog *t)
+clear(struct trainlog *t)
 {
     free(t->losses);
     free(t->rest);
@@ -48,7 +48,7 @@ forget(struct trainlog *t)
 void
 trainlog_close(struct trainlog *t)
 {
-    forget(t);
+    clear(t);
     free(t->folder);
     free(t->file);
     *t = (struct trainlog){0};
@@ -70,7 +70,7 @@ find_task(struct trainlog *t, const char *name)
 
 // Exponential means with a memory of TRAINLOG_RECENT steps.
 static double
-blend(double mean, double value)
+running_mean(double mean, double value)
 {
     return isfinite(mean) && mean > 0 ? mean + (value - mean) / TRAINLOG_RECENT : value;
 }
@@ -84,13 +84,13 @@ take_line(struct trainlog *t, const char *line, size_t n)
         ARRAY_PUSH(t->losses, t->count, t->capacity, (float)loss);
         t->step = jv_integer(jv_get(o, "step"), t->step);
         t->rate = jv_number(jv_get(o, "lr"), t->rate);
-        t->seconds = blend(t->seconds, jv_number(jv_get(o, "seconds"), t->seconds));
+        t->seconds = running_mean(t->seconds, jv_number(jv_get(o, "seconds"), t->seconds));
         const struct jv *tasks = jv_get(o, "tasks");
         for (size_t i = 0; i < jv_size(tasks); i++) {
             struct trainlog_task *task = find_task(t, jv_key_at(tasks, i));
             double value = jv_number(jv_value_at(tasks, i), NAN);
             if (task && isfinite(value))
-                task->loss = blend(task->loss, value);
+                task->loss = running_mean(task->loss, value);
         }
     }
     jv_free(o);
@@ -105,7 +105,7 @@ trainlog_read(struct trainlog *t)
         return false;
     t->changed = s.st_mtime;
     if (s.st_size < t->read)
-        forget(t);
+        clear(t);
     t->more = false;
     if (s.st_size == t->read || t->read >= LIMIT_TRAINLOG_BYTES)
         return false;
@@ -143,7 +143,7 @@ trainlog_read(struct trainlog *t)
 
 // Stretches the first `filled` (at least one) values over all `columns`; in place, so backwards.
 static void
-stretch(double *means, int filled, int columns)
+resample(double *means, int filled, int columns)
 {
     for (int i = columns - 1; i >= 0 && filled < columns; i--) {
         double at = columns > 1 ? (double)i * (filled - 1) / (columns - 1) : 0;
@@ -170,7 +170,7 @@ trainlog_curve(const struct trainlog *t, int columns, int smooth, double *means)
     }
     if (!filled)
         return 0;
-    stretch(means, filled, columns);
+    resample(means, filled, columns);
     return columns;
 }
 

@@ -51,9 +51,9 @@ ui_view(const struct ui *ui)
 }
 
 enum view_id
-ui_view_before(const struct ui *ui)
+ui_previous_view(const struct ui *ui)
 {
-    return ui->view_before;
+    return ui->previous_view;
 }
 
 void *
@@ -155,7 +155,7 @@ restart_worker(struct ui *ui)
         return;
     ui->worker.lost = false;
     if (client_restart(ui->worker.client, &err))
-        task_offer_again(ui);
+        tasks_offer_lost(ui);
     else
         on_lost(ui, err.text);
 }
@@ -174,7 +174,7 @@ ui_arrived(struct ui *ui, struct arrival *a)
 }
 
 static void
-finish_work(struct ui *ui, struct work *w)
+finish_one(struct ui *ui, struct work *w)
 {
     ui->dirty = true;
     w->done(ui, w);
@@ -182,23 +182,24 @@ finish_work(struct ui *ui, struct work *w)
 }
 
 void
-ui_take_done(struct ui *ui)
+ui_finish_work(struct ui *ui)
 {
     struct work *w;
     // Take quick results before the next key, so that keys typed ahead find the expected state.
-    background_settle(ui->chores, SETTLE_MS);
+    background_wait(ui->chores, SETTLE_MS);
     while ((w = background_next(ui->chores)) || (w = background_next(ui->arrivals)))
-        finish_work(ui, w);
+        finish_one(ui, w);
 }
 
 static void
-take_until(struct ui *ui, double until)
+finish_work_until(struct ui *ui, double until)
 {
     struct work *w;
-    while ((w = background_last(ui->arrivals, until)) || (w = background_last(ui->chores, until))) {
-        finish_work(ui, w);
-        if (!ui->session->unkept) // it may have changed during the write
-            session_keep(ui, true);
+    while ((w = background_drain(ui->arrivals, until)) ||
+           (w = background_drain(ui->chores, until))) {
+        finish_one(ui, w);
+        if (!ui->session->save_failed) // it may have changed during the write
+            session_save(ui, true);
     }
 }
 
@@ -206,16 +207,16 @@ take_until(struct ui *ui, double until)
 // then still waits is held up by a locked library or a disk that does not respond. False: something
 // does.
 static bool
-take_last(struct ui *ui, struct err *err)
+finish_at_exit(struct ui *ui, struct err *err)
 {
     double now = ui_now();
-    session_keep(ui, true);
-    take_until(ui, now + LAST_SECONDS / 2.0);
+    session_save(ui, true);
+    finish_work_until(ui, now + LAST_SECONDS / 2.0);
     if (background_busy(ui->chores))
-        session_keep_beside(ui);
-    take_until(ui, now + LAST_SECONDS);
+        session_save_on_arrivals(ui);
+    finish_work_until(ui, now + LAST_SECONDS);
     bool all = !background_busy(ui->arrivals) && !background_busy(ui->chores);
-    if (session_kept_last(ui, all, err) && !all)
+    if (session_check_saved(ui, all, err) && !all)
         err_set(err, ERR_IO, "limn exited with work unfinished: a disk does not respond");
     return all;
 }
@@ -276,13 +277,13 @@ timeout_of(const struct ui *ui)
 static bool
 is_full(const struct ui *ui)
 {
-    return background_full(ui->arrivals) || ui->tasks->reading_left;
+    return background_full(ui->arrivals) || ui->tasks->recovering;
 }
 
 static bool
-wait_for_something(struct ui *ui)
+wait_for_events(struct ui *ui)
 {
-    int keys = script_unseen(ui->script) ? -1 : STDIN_FILENO;
+    int keys = script_is_headless(ui->script) ? -1 : STDIN_FILENO;
     struct pollfd fds[4 + CLIENT_FDS + 1] = {{.fd = keys, .events = POLLIN},
                                              {.fd = pictures_fd(ui->pictures), .events = POLLIN},
                                              {.fd = background_fd(ui->arrivals), .events = POLLIN},
@@ -308,22 +309,22 @@ loop(struct ui *ui, struct err *err)
         struct client_event e;
         if (!frame_show(ui, err) || (ui->script && !script_turn(ui->script, ui, err)))
             return false;
-        if (!wait_for_something(ui) || screen_gone())
+        if (!wait_for_events(ui) || screen_gone())
             return false;
         keys_read(ui);
         if (input_paste_is_late(ui))
             input_paste_end(ui);
-        screen_pause_if_asked(ui);
+        screen_suspend_if_requested(ui);
         if (atomic_exchange(&command_interrupted, 0))
             ui_request(ui, REQUEST_QUIT);
-        ui_take_done(ui);
+        ui_finish_work(ui);
         while (!is_full(ui) && client_next(ui->worker.client, &e)) {
             on_event(ui, &e);
             client_event_free(&e);
         }
-        ui_turn_window(ui);
+        ui_poll_window(ui);
         restart_worker(ui);
-        session_keep(ui, false);
+        session_save(ui, false);
         ui->dirty = ui->dirty || (ui->wake > 0 && ui_now() >= ui->wake);
     }
     return true;
@@ -424,25 +425,25 @@ connect_worker(struct ui *ui, struct err *err)
 
 // By $COLORFGBG, which some terminals set: "15;0", foreground and background; 7 and 15 are white.
 static bool
-ground_is_light(void)
+background_is_light(void)
 {
-    const char *said = getenv("COLORFGBG"), *ground = said ? strrchr(said, ';') : NULL;
-    return ground && (strcmp(ground, ";7") == 0 || strcmp(ground, ";15") == 0);
+    const char *value = getenv("COLORFGBG"), *background = value ? strrchr(value, ';') : NULL;
+    return background && (strcmp(background, ";7") == 0 || strcmp(background, ";15") == 0);
 }
 
 // The option, else $LIMN_THEME, else the last one set, else one that suits the terminal.
 static bool
-choose_theme(struct ui *ui, const char *asked, struct err *err)
+choose_theme(struct ui *ui, const char *option, struct err *err)
 {
     char *kept = ui->library ? library_get_value(ui->library, "theme", NULL) : NULL;
     const char *environment = getenv("LIMN_THEME");
-    const char *name = asked                         ? asked
+    const char *name = option                        ? option
                        : environment && *environment ? environment
                        : kept                        ? kept
-                                                     : ground_is_light() ? "light" : "dark";
-    ui->screen.theme_suits = name != asked && name != environment && name != kept;
+                                                     : background_is_light() ? "light" : "dark";
+    ui->screen.theme_automatic = name != option && name != environment && name != kept;
     bool ok = theme_find(&ui->screen.theme, name, err);
-    if (!ok && !asked) { // a missing theme must not keep limn from starting
+    if (!ok && !option) { // a missing theme must not keep limn from starting
         err_clear(err);
         ok = theme_find(&ui->screen.theme, "dark", err);
     }
@@ -472,7 +473,7 @@ ui_run(const struct ui_params *params)
     struct err err = {0};
     threads_shorten_slice();
     ui->screen.preview = params->plain ? "none" : params->preview;
-    draw_plainly(params->plain);
+    draw_set_plain(params->plain);
     ui->worker.host = params->host ? mem_strdup(params->host) : NULL;
     ui->session = session_new();
     ui->material = material_new();
@@ -492,7 +493,7 @@ ui_run(const struct ui_params *params)
         struct err last = {0};
         ui_open_view(ui, VIEW_COMPOSE);
         loop(ui, &err);
-        all = take_last(ui, &last);
+        all = finish_at_exit(ui, &last);
         screen_stop(ui);
         if (screen_gone())
             err_clear(&err);

@@ -40,8 +40,8 @@ void ui_wake(struct ui *ui, double when);
 
 // --- views
 void ui_open_view(struct ui *ui, enum view_id view);
-enum view_id ui_view(const struct ui *ui);        // the open one
-enum view_id ui_view_before(const struct ui *ui); // the one to go back to
+enum view_id ui_view(const struct ui *ui);          // the open one
+enum view_id ui_previous_view(const struct ui *ui); // the one to go back to
 void *ui_state(const struct ui *ui, enum view_id view);
 bool ui_request(struct ui *ui, enum request request); // true: done
 bool ui_command(struct ui *ui, const char *line);     // as typed after ":"
@@ -65,7 +65,7 @@ void ui_prompt_hint(struct ui *ui, const char *hint);
 void ui_ask(struct ui *ui, const char *question, const char *answers,
             void (*answered)(struct ui *ui, char answer));
 const char *ui_message(const struct ui *ui); // the message shown now; "": none
-void ui_hush(struct ui *ui);                 // removes it
+void ui_clear_message(struct ui *ui);        // removes it
 struct log_entry {
     enum role role;
     int64_t when; // seconds since 1970
@@ -87,6 +87,6 @@ struct background *ui_chores(const struct ui *ui);
 struct window_link *ui_window(const struct ui *ui);  // NULL: none
 
 // Restores the terminal to its state before limn, calls `run`, and takes it over again.
-void ui_give_screen(struct ui *ui, void (*run)(void *ctx), void *ctx);
+void ui_suspend(struct ui *ui, void (*run)(void *ctx), void *ctx);
 
 #endif

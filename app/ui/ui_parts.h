@@ -32,7 +32,7 @@ struct hint {
 // screen.c
 struct screen {
     struct theme theme;
-    bool theme_suits;             // not set by the user: may be switched to suit the terminal
+    bool theme_automatic; // not set by the user: may be switched to suit the terminal
     struct canvas *canvas;
     struct term_info term;
     bool mono;
@@ -59,7 +59,7 @@ struct ui_worker {
 // Messages, prompts and questions, over the view and below it.
 struct dialogue {
     enum role message_role;
-    double message_said; // when, by ui_now()
+    double message_time; // when, by ui_now()
     char message[ERR_TEXT_MAX];
     struct log_entry log[UI_LOG_MAX];
     int log_count;
@@ -94,7 +94,7 @@ struct ui {
     struct window_link *window; // NULL: none
     struct script *script;      // NULL: none
 
-    enum view_id view, view_before;
+    enum view_id view, previous_view;
     void *state[VIEW_COUNT];
 
     int keys; // pressed so far
@@ -103,12 +103,12 @@ struct ui {
     double wake;        // when a view wants to be redrawn; 0: never
 };
 
-void dialogue_line_changed(struct ui *ui);       // dialogue.c: the prompt's text has changed
-void ui_turn_window(struct ui *ui);              // actions.c: the window's own events
-bool keys_read(struct ui *ui);                   // dispatch.c: handles pending keys
+void dialogue_line_changed(struct ui *ui);             // dialogue.c: the prompt's text has changed
+void ui_poll_window(struct ui *ui);                    // actions.c: the window's own events
+bool keys_read(struct ui *ui);                         // dispatch.c: handles pending keys
 void keys_press(struct ui *ui, wint_t key, bool code); // one key, as curses gives it
 // Handles results of background work, after waiting a moment for work just queued (ui.c).
-void ui_take_done(struct ui *ui);
+void ui_finish_work(struct ui *ui);
 bool frame_show(struct ui *ui, struct err *err); // frame.c: the changes, text before pictures
 
 #endif

@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 
 static void
-begin_larger(struct ui *ui, struct reading *r)
+start_upscale(struct ui *ui, struct reading *r)
 {
     if (r->err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", r->err.text);
@@ -25,7 +25,7 @@ begin_larger(struct ui *ui, struct reading *r)
 
 // Sets a larger size; false: there is none, which is reported.
 static bool
-take_size(struct ui *ui, const struct jv *model, struct job *j)
+set_larger_size(struct ui *ui, const struct jv *model, struct job *j)
 {
     int side = (int)jv_integer(jv_get(model, "size"), 0);
     int whole = (int)jv_integer(jv_get(model, "final"), side);
@@ -48,7 +48,7 @@ take_size(struct ui *ui, const struct jv *model, struct job *j)
 }
 
 static void
-draw_larger(struct ui *ui, struct opening *o)
+upscale(struct ui *ui, struct opening *o)
 {
     const struct jv *model = session_model(ui);
     if (!material_has_job(ui, o))
@@ -58,12 +58,12 @@ draw_larger(struct ui *ui, struct opening *o)
                session_model_name(ui));
         return;
     }
-    struct reading *r = reading_new(1, begin_larger);
+    struct reading *r = reading_new(1, start_upscale);
     job_copy(&r->jobs[0], &o->job);
     if (session_of(ui)->job.model && !r->jobs[0].model)
         r->jobs[0].model = mem_strdup(session_of(ui)->job.model);
     r->jobs[0].id[0] = 0;
-    if (!take_size(ui, model, &r->jobs[0])) {
+    if (!set_larger_size(ui, model, &r->jobs[0])) {
         r->work.release(&r->work);
         return;
     }
@@ -76,7 +76,7 @@ material_upscale(struct ui *ui, const char *file)
 {
     struct material *m = material_of(ui);
     if (ui_machine(ui)) {
-        opening_begin(ui, file, draw_larger, 0);
+        opening_begin(ui, file, upscale, 0);
         return;
     }
     ARRAY_PUSH(m->to_upscale, m->to_upscale_count, m->to_upscale_room, mem_strdup(file));
@@ -85,7 +85,7 @@ material_upscale(struct ui *ui, const char *file)
 }
 
 void
-material_forget_upscales(struct material *m)
+material_clear_upscales(struct material *m)
 {
     for (int i = 0; i < m->to_upscale_count; i++)
         free(m->to_upscale[i]);
@@ -99,5 +99,5 @@ material_described(struct ui *ui)
     int count = m->to_upscale_count;
     for (int i = 0; i < count; i++)
         material_upscale(ui, m->to_upscale[i]);
-    material_forget_upscales(m);
+    material_clear_upscales(m);
 }

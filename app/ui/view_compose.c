@@ -27,7 +27,7 @@ compose_of(const struct ui *ui)
 }
 
 void
-compose_turn_to(struct compose *c, enum pane pane)
+compose_focus(struct compose *c, enum pane pane)
 {
     c->pane = pane;
     c->written = false;
@@ -59,7 +59,7 @@ open_compose(struct ui *ui)
     struct err err = {0};
     if (c->browser.folder)
         return;
-    c->newcomer = ui_library(ui) && is_empty(ui_library(ui)); // until something is drawn
+    c->first_run = ui_library(ui) && is_empty(ui_library(ui)); // until something is drawn
     char *kept = ui_library(ui) ? library_get_value(ui_library(ui), "folder", NULL) : NULL;
     char here[4096];
     if (!getcwd(here, sizeof here))
@@ -77,12 +77,12 @@ static void
 close_compose(struct ui *ui)
 {
     struct compose *c = compose_of(ui);
-    struct job carrier = JOB_EMPTY;
+    struct job holder = JOB_EMPTY;
     if (ui_library(ui) && c->browser.folder)
         library_put_value(ui_library(ui), "folder", c->browser.folder, NULL);
-    carrier.references[0] = c->removed;
-    carrier.reference_count = c->has_removed;
-    job_finish(&carrier);
+    holder.references[0] = c->removed;
+    holder.reference_count = c->has_removed;
+    job_finish(&holder);
     job_finish(&c->before);
     browser_finish(&c->browser);
     painter_free(c->painter);
@@ -113,12 +113,12 @@ remove_reference(struct ui *ui)
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
     struct job_reference *r = compose_chosen(ui);
-    struct job carrier = JOB_EMPTY;
+    struct job holder = JOB_EMPTY;
     if (!r)
         return;
-    carrier.references[0] = c->removed;
-    carrier.reference_count = c->has_removed;
-    job_finish(&carrier);
+    holder.references[0] = c->removed;
+    holder.reference_count = c->has_removed;
+    job_finish(&holder);
     char name[JOB_KEY_TEXT];
     job_reference_label(r, name);
     c->removed = *r;
@@ -131,7 +131,7 @@ remove_reference(struct ui *ui)
 }
 
 static void
-bring_back(struct ui *ui)
+undo_remove(struct ui *ui)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
@@ -155,7 +155,7 @@ bring_back(struct ui *ui)
     c->has_removed = false;
     c->removed = (struct job_reference){0};
     session_check(ui);
-    ui_hush(ui);
+    ui_clear_message(ui);
 }
 
 // Steps through the composer's earlier instructions.
@@ -168,7 +168,7 @@ step(struct ui *ui, int by)
 }
 
 bool
-compose_in_references(struct ui *ui, enum request request)
+compose_references_request(struct ui *ui, enum request request)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
@@ -189,7 +189,7 @@ compose_in_references(struct ui *ui, enum request request)
 
 // Opens the instruction's text in $EDITOR, which gets the screen meanwhile.
 static void
-edit_outside(struct ui *ui)
+edit_in_editor(struct ui *ui)
 {
     struct session *session = session_of(ui);
     char path[] = "/tmp/limn-instruction-XXXXXX";
@@ -226,41 +226,41 @@ on_request(struct ui *ui, enum request request)
 {
     struct compose *c = compose_of(ui);
     switch (request) {
-    case REQUEST_NEXT_PANE: compose_turn_to(c, (c->pane + 1) % PANE_COUNT); return true;
+    case REQUEST_NEXT_PANE: compose_focus(c, (c->pane + 1) % PANE_COUNT); return true;
     case REQUEST_PREVIOUS_PANE:
-        compose_turn_to(c, (c->pane + PANE_COUNT - 1) % PANE_COUNT);
+        compose_focus(c, (c->pane + PANE_COUNT - 1) % PANE_COUNT);
         return true;
-    case REQUEST_INSTRUCTION: compose_turn_to(c, PANE_TEXT); return true;
+    case REQUEST_INSTRUCTION: compose_focus(c, PANE_TEXT); return true;
     case REQUEST_PARAMETERS: session_parameters(ui); return true;
     case REQUEST_SWEEP: templates_sweep_composed(ui); return true;
-    case REQUEST_EDITOR: edit_outside(ui); return true;
+    case REQUEST_EDITOR: edit_in_editor(ui); return true;
     case REQUEST_MASK:
         if (c->pane == PANE_FILES && !job_find_for(&session_of(ui)->job, JOB_START, 0))
-            return compose_in_files(ui, request);
+            return compose_files_request(ui, request);
         painter_open(ui);
         return true;
-    case REQUEST_ADD: return compose_in_files(ui, request); // wherever the keys go
-    case REQUEST_UNDO: bring_back(ui); return true;
+    case REQUEST_ADD: return compose_files_request(ui, request); // wherever the keys go
+    case REQUEST_UNDO: undo_remove(ui); return true;
     case REQUEST_EARLIER: step(ui, -1); return true;
     case REQUEST_LATER: step(ui, 1); return true;
     case REQUEST_SAVE: ui_prompt(ui, "name of the template: ", "", save_done); return true;
     case REQUEST_NEW: {
         struct job empty = JOB_EMPTY;
         session_set(ui, &empty);
-        compose_turn_to(c, PANE_TEXT);
+        compose_focus(c, PANE_TEXT);
         ui_say(ui, ROLE_STATUS, "an empty instruction; what was here comes back with [");
         return true;
     }
     case REQUEST_BACK:
-        compose_turn_to(c, c->pane == PANE_TEXT && compose_chosen(ui) ? PANE_REFERENCES
-                                                                      : PANE_FILES);
+        compose_focus(c, c->pane == PANE_TEXT && compose_chosen(ui) ? PANE_REFERENCES
+                                                                    : PANE_FILES);
         if (c->pane == PANE_FILES && *c->browser.filter)
             browser_filter(&c->browser, "");
         return true;
     default: break;
     }
-    return c->pane == PANE_FILES        ? compose_in_files(ui, request)
-           : c->pane == PANE_REFERENCES ? compose_in_references(ui, request)
+    return c->pane == PANE_FILES        ? compose_files_request(ui, request)
+           : c->pane == PANE_REFERENCES ? compose_references_request(ui, request)
                                         : false;
 }
 

@@ -57,7 +57,7 @@ end_comparison(struct gallery *g)
 }
 
 static void
-take_list(struct ui *ui, struct finding *f)
+on_list(struct ui *ui, struct finding *f)
 {
     struct gallery *g = gallery_of(ui);
     int64_t chosen = gallery_chosen(ui) ? gallery_chosen(ui)->id : 0;
@@ -87,7 +87,7 @@ static void
 reload(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
-    finding_begin(ui, g->search, g->sort, PICTURES_SHOWN_MAX, take_list, ++g->asked);
+    finding_begin(ui, g->search, g->sort, PICTURES_SHOWN_MAX, on_list, ++g->asked);
 }
 
 void
@@ -265,7 +265,7 @@ remove_pictures(struct ui *ui)
 
 // Restores the pictures that were last removed together.
 static void
-bring_back(struct ui *ui)
+undo_remove(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
     int64_t id = 0;
@@ -287,7 +287,7 @@ bring_back(struct ui *ui)
 
 // Compares the marked pictures if this is one of several; else shows it alone.
 static void
-enter(struct ui *ui, const struct library_picture *p)
+toggle_large(struct ui *ui, const struct library_picture *p)
 {
     struct gallery *g = gallery_of(ui);
     g->large = !g->large;
@@ -296,10 +296,10 @@ enter(struct ui *ui, const struct library_picture *p)
 }
 
 static bool
-with_picture(struct ui *ui, enum request request, const struct library_picture *p)
+picture_request(struct ui *ui, enum request request, const struct library_picture *p)
 {
     switch (request) {
-    case REQUEST_ENTER: enter(ui, p); return true;
+    case REQUEST_ENTER: toggle_large(ui, p); return true;
     case REQUEST_TAG: ui_prompt(ui, "toggle tags: ", "", tag_done); return true;
     case REQUEST_RATE:
         ui_ask(ui, "how many stars? 0 to 5", "012345", rate_answered);
@@ -331,14 +331,14 @@ back(struct ui *ui)
 static int
 step_of(const struct gallery *g, enum request request)
 {
-    int across = g->large ? 1 : MAX(1, g->across), page = across * MAX(1, g->down);
+    int columns = g->large ? 1 : MAX(1, g->columns), page = columns * MAX(1, g->rows);
     switch (request) {
     case REQUEST_LEFT:
     case REQUEST_EARLIER: return -1;
     case REQUEST_RIGHT:
     case REQUEST_LATER: return 1;
-    case REQUEST_UP: return -across;
-    case REQUEST_DOWN: return across;
+    case REQUEST_UP: return -columns;
+    case REQUEST_DOWN: return columns;
     case REQUEST_PAGE_UP: return -page;
     case REQUEST_PAGE_DOWN: return page;
     case REQUEST_FIRST: return -MAX(g->list.count, 1);
@@ -374,9 +374,9 @@ on_request(struct ui *ui, enum request request)
         ui_say(ui, ROLE_STATUS, "mark two and press Enter on one: then D shows where they differ");
         return true;
     case REQUEST_CONTACT: gallery_contact_sheet(ui); return true;
-    case REQUEST_UNDO: bring_back(ui); return true;
+    case REQUEST_UNDO: undo_remove(ui); return true;
     case REQUEST_BACK: return back(ui);
-    default: return gallery_chosen(ui) && with_picture(ui, request, gallery_chosen(ui));
+    default: return gallery_chosen(ui) && picture_request(ui, request, gallery_chosen(ui));
     }
 }
 
@@ -388,12 +388,12 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         return;
     }
-    if (g->large || !g->across || y < g->tiles.y || y >= g->tiles.y + g->tiles.rows)
+    if (g->large || !g->columns || y < g->tiles.y || y >= g->tiles.y + g->tiles.rows)
         return;
-    int column = (x - g->tiles.x) / (g->tiles.columns / g->across);
-    int row = (y - g->tiles.y) / (g->tiles.rows / g->down);
-    int at = (g->top + row) * g->across + MIN(column, g->across - 1);
-    if (row < g->down && at < g->list.count) {
+    int column = (x - g->tiles.x) / (g->tiles.columns / g->columns);
+    int row = (y - g->tiles.y) / (g->tiles.rows / g->rows);
+    int at = (g->top + row) * g->columns + MIN(column, g->columns - 1);
+    if (row < g->rows && at < g->list.count) {
         g->selected = at;
         if (twice)
             g->large = true;

@@ -98,16 +98,16 @@ draw_help(struct ui *ui, const struct area *a)
     draw_read_from(a->y, a->x + 1);
     h->top = MAX(0, MIN(h->top, h->lines - a->rows));
     h->rows = a->rows;
-    snprintf(title, sizeof title, "%s: %s", views[ui_view_before(ui)]->name,
-             views[ui_view_before(ui)]->title);
+    snprintf(title, sizeof title, "%s: %s", views[ui_previous_view(ui)]->name,
+             views[ui_previous_view(ui)]->title);
     put_heading(h, a, &line, title);
     for (int r = 1; r < REQUEST_COUNT; r++)
-        if (is_hint(views[ui_view_before(ui)], (enum request)r))
-            put_request(h, a, &line, ui_view_before(ui), (enum request)r);
+        if (is_hint(views[ui_previous_view(ui)], (enum request)r))
+            put_request(h, a, &line, ui_previous_view(ui), (enum request)r);
     put_heading(h, a, &line, "all commands, with their keys here");
     for (int r = 1; r < REQUEST_COUNT; r++)
-        if (!is_hint(views[ui_view_before(ui)], (enum request)r))
-            put_request(h, a, &line, ui_view_before(ui), (enum request)r);
+        if (!is_hint(views[ui_previous_view(ui)], (enum request)r))
+            put_request(h, a, &line, ui_previous_view(ui), (enum request)r);
     put_heading(h, a, &line, "commands, after a colon");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         put(h, a, &line, commands[i][0], "", commands[i][1]);

@@ -20,7 +20,7 @@ live_of(const struct ui *ui)
 }
 
 static void
-forget_tiles(struct live *l)
+free_tiles(struct live *l)
 {
     for (int i = 0; i < LIMIT_JOB_PICTURES; i++) {
         image_unref(l->tiles[i]);
@@ -39,7 +39,7 @@ open_live(struct ui *ui)
 static void
 close_live(struct ui *ui)
 {
-    forget_tiles(live_of(ui));
+    free_tiles(live_of(ui));
 }
 
 static void
@@ -109,11 +109,11 @@ grid_columns(const struct ui *ui, const struct area *a, int count)
 
 // Splits a frame, in which the job's pictures are side by side; once per frame.
 static void
-take_apart(struct live *l, struct image *frame, int count)
+split_frame(struct live *l, struct image *frame, int count)
 {
     if (l->tiles_of == frame)
         return;
-    forget_tiles(l);
+    free_tiles(l);
     l->tiles_of = image_ref(frame);
     for (int i = 0; i < count; i++)
         l->tiles[i] = image_crop(frame, i * (frame->width / count), 0, frame->width / count,
@@ -146,7 +146,7 @@ draw_several(struct ui *ui, const struct task *t, struct image *frame, const str
     int count = t->job.count, columns = grid_columns(ui, a, count);
     int rows = (count + columns - 1) / columns;
     int width = a->columns / columns, height = MAX(1, a->rows / rows);
-    take_apart(l, frame, count);
+    split_frame(l, frame, count);
     if (l->alone) {
         draw_tile(ui, t, MAX(l->picture, 0), SLOT_LIVE, a);
         return;
@@ -305,7 +305,7 @@ stop(struct ui *ui, struct task *t)
 }
 
 static void
-begin_again(struct ui *ui, struct reading *r)
+on_repeat_read(struct ui *ui, struct reading *r)
 {
     if (r->err.code != ERR_NONE)
         ui_say(ui, ROLE_ERROR, "%s", r->err.text);
@@ -314,13 +314,13 @@ begin_again(struct ui *ui, struct reading *r)
 }
 
 static void
-again(struct ui *ui, const struct task *t)
+repeat(struct ui *ui, const struct task *t)
 {
     if (!t->job.instruction) {
         ui_say(ui, ROLE_ERROR, "its instruction is not known here");
         return;
     }
-    struct reading *r = reading_new(1, begin_again);
+    struct reading *r = reading_new(1, on_repeat_read);
     struct job *j = &r->jobs[0];
     job_copy(j, &t->job);
     j->id[0] = 0;
@@ -346,7 +346,7 @@ on_task_request(struct ui *ui, struct task *t, enum request request)
         if (t->state == TASK_OFFERED)
             task_run(ui, t);
         else
-            again(ui, t);
+            repeat(ui, t);
         return true;
     case REQUEST_OPEN:
         if (t->job.instruction) {
@@ -381,7 +381,7 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
     case REQUEST_PAUSE: tasks_pause(ui); return true;
     case REQUEST_STOP_ALL: stop_all(ui); return true;
-    case REQUEST_CLEAR: tasks_forget_finished(tasks), show(ui, 0); return true;
+    case REQUEST_CLEAR: tasks_remove_finished(tasks), show(ui, 0); return true;
     case REQUEST_RESUME:
         if (!tasks_offered(ui))
             ui_say(ui, ROLE_STATUS, "nothing was interrupted");
@@ -417,7 +417,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
     else if (turn)
         show(ui, tasks->shown + turn);
-    else if (draw_hits(&l->list, y, x) &&
+    else if (draw_contains(&l->list, y, x) &&
              l->top + (y - l->list.y) / MAX(l->row, 1) < tasks->count)
         show(ui, l->top + (y - l->list.y) / MAX(l->row, 1));
 }

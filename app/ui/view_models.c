@@ -335,7 +335,7 @@ draw_models(struct ui *ui, const struct area *a)
         list.columns = left;
         right.x += left + 1;
         right.columns -= left + 1;
-        draw_upright(a->y, a->x + left, a->rows);
+        draw_vertical(a->y, a->x + left, a->rows);
     } else {
         list.rows = high;
         right.y += high;
@@ -400,7 +400,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         return;
     }
-    if (!draw_hits(&m->list, y, x) || row == m->of_models || row - device >= m->count)
+    if (!draw_contains(&m->list, y, x) || row == m->of_models || row - device >= m->count)
         return;
     m->selected = row - device;
     if (twice)

@@ -29,7 +29,7 @@ templates_own_of(const struct ui *ui)
 }
 
 static void
-forget(struct templates *t)
+free_entries(struct templates *t)
 {
     for (int i = 0; i < t->count; i++) {
         template_finish(&t->entries[i].template);
@@ -93,7 +93,7 @@ add_template(const char *path, void *ctx)
 
 // Moves templates for one family of models behind those for any, otherwise keeping the order.
 static void
-others_last(struct templates *t)
+sort_by_family(struct templates *t)
 {
     struct template_entry *sorted = mem_alloc((size_t)MAX(t->count, 1) * sizeof *sorted);
     int n = 0;
@@ -111,11 +111,11 @@ open_templates(struct ui *ui)
 {
     struct templates *t = templates_of(ui);
     char *chosen = t->selected < t->count ? mem_strdup(t->entries[t->selected].stem) : NULL;
-    forget(t);
+    free_entries(t);
     t->all = *t->filter || session_of(ui)->job.model ||
              strcmp(session_model_name(ui), PLACES_OWN_MODEL) != 0;
     template_each(add_template, t);
-    others_last(t);
+    sort_by_family(t);
     for (int i = 0; chosen && i < t->count; i++)
         if (strcmp(t->entries[i].stem, chosen) == 0)
             t->selected = i;
@@ -137,10 +137,10 @@ templates_reload(struct ui *ui, const char *path)
 static void
 close_templates(struct ui *ui)
 {
-    templates_forget_composed(ui);
+    templates_remove_composed(ui);
     free(templates_of(ui)->own.subject);
     free(templates_of(ui)->own.removed);
-    forget(templates_of(ui));
+    free_entries(templates_of(ui));
 }
 
 struct template_entry *
@@ -392,7 +392,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         return;
     }
-    if (!draw_hits(&t->list, y, x) || row >= t->count)
+    if (!draw_contains(&t->list, y, x) || row >= t->count)
         return;
     t->selected = row;
     if (twice)

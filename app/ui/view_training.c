@@ -33,7 +33,7 @@ training_chosen(const struct ui *ui)
 }
 
 static void
-keep(struct ui *ui)
+save_runs(struct ui *ui)
 {
     struct training *t = training_of(ui);
     char *all = mem_strdup("");
@@ -60,18 +60,18 @@ free_run(struct run *r)
 }
 
 static void
-take_off(struct ui *ui, int at)
+remove_at(struct ui *ui, int at)
 {
     struct training *t = training_of(ui);
     free_run(&t->runs[at]);
     memmove(&t->runs[at], &t->runs[at + 1], (size_t)(--t->count - at) * sizeof *t->runs);
     t->runs[t->count] = (struct run){0};
-    keep(ui);
+    save_runs(ui);
 }
 
 // The run in a folder, added at the end of the list if it is new; NULL: the list is full.
 static struct run *
-run_in(struct ui *ui, const char *folder, struct err *err)
+find_or_add_run(struct ui *ui, const char *folder, struct err *err)
 {
     struct training *t = training_of(ui);
     char *whole = realpath(folder, NULL);
@@ -95,12 +95,12 @@ static bool
 add(struct ui *ui, const char *folder, struct err *err)
 {
     struct training *t = training_of(ui);
-    struct run *r = run_in(ui, folder, err);
+    struct run *r = find_or_add_run(ui, folder, err);
     if (!r)
         return false;
     if (!r->log.folder && !trainlog_open(&r->log, r->folder, err)) {
         if (!r->job)
-            take_off(ui, (int)(r - t->runs));
+            remove_at(ui, (int)(r - t->runs));
         return false;
     }
     t->selected = (int)(r - t->runs);
@@ -108,7 +108,7 @@ add(struct ui *ui, const char *folder, struct err *err)
 }
 
 void
-training_ask(struct ui *ui)
+training_request_jobs(struct ui *ui)
 {
     training_of(ui)->asked = ui_now();
     client_commands(ui_client(ui));
@@ -123,7 +123,7 @@ training_load(struct ui *ui)
     t->loaded = true;
     training_restore_curve(ui);
     if (ui_host(ui))
-        training_tidy_copies(ui);
+        training_sweep_copies(ui);
     struct library *library = ui_library(ui);
     char *kept = library ? library_get_value(library, "trainings", NULL) : NULL, *left = NULL;
     for (char *line = kept ? strtok_r(kept, "\n", &left) : NULL; line;
@@ -137,7 +137,7 @@ training_load(struct ui *ui)
 static void
 open_training(struct ui *ui)
 {
-    training_ask(ui);
+    training_request_jobs(ui);
     training_load(ui);
 }
 
@@ -146,7 +146,7 @@ close_training(struct ui *ui)
 {
     struct training *t = training_of(ui);
     if (t->loaded)
-        keep(ui);
+        save_runs(ui);
     for (int i = 0; i < t->count; i++)
         free_run(&t->runs[i]);
 }
@@ -179,14 +179,14 @@ training_run(const struct ui *ui, const char *id)
 
 // Assigns a job to the run in its folder, unless that has a newer one.
 static void
-take_job(struct ui *ui, const struct jv *job)
+assign_job(struct ui *ui, const struct jv *job)
 {
     struct training *t = training_of(ui);
     const char *id = jv_string(jv_get(job, "id"), "");
     char *folder = folder_of(ui, job);
     struct run *r = training_run(ui, id);
     if (!r && folder)
-        r = run_in(ui, folder, NULL);
+        r = find_or_add_run(ui, folder, NULL);
     const char *known = r ? jv_string(jv_get(r->job, "id"), "") : "";
     if (r && strcmp(known, id) <= 0) {
         bool first = !r->job;
@@ -195,7 +195,7 @@ take_job(struct ui *ui, const struct jv *job)
         r->copied = ui_host(ui) && folder && training_is_copy(ui, r);
         if (!r->log.folder)
             trainlog_open(&r->log, r->folder, NULL);
-        if (first && strcmp(t->begun, id) == 0)
+        if (first && strcmp(t->started_id, id) == 0)
             t->selected = (int)(r - t->runs);
     }
     free(folder);
@@ -222,11 +222,11 @@ sort_runs(struct training *t)
 }
 
 static void
-take_jobs(struct ui *ui, const struct jv *jobs)
+assign_jobs(struct ui *ui, const struct jv *jobs)
 {
     struct training *t = training_of(ui);
     for (size_t i = 0; i < jv_size(jobs); i++) // the newest first
-        take_job(ui, jv_at(jobs, i));
+        assign_job(ui, jv_at(jobs, i));
     // A job that the worker no longer lists leaves a mere folder, or nothing.
     for (int i = t->count - 1; i >= 0; i--) {
         bool listed = false;
@@ -238,7 +238,7 @@ take_jobs(struct ui *ui, const struct jv *jobs)
         jv_free(t->runs[i].job);
         t->runs[i].job = NULL;
         if (t->runs[i].copied || !t->runs[i].log.folder)
-            take_off(ui, i);
+            remove_at(ui, i);
     }
     sort_runs(t);
 }
@@ -261,15 +261,15 @@ static void
 on_event(struct ui *ui, struct client_event *e)
 {
     struct training *t = training_of(ui);
-    bool ours = *t->begun && strcmp(e->id, t->begun) == 0;
+    bool ours = *t->started_id && strcmp(e->id, t->started_id) == 0;
     const struct jv *names = e->type == CLIENT_HELLO ? jv_get(e->data, "commands") : NULL;
     for (size_t i = 0; i < jv_size(names); i++)
         t->able = t->able || strcmp(jv_string(jv_at(names, i), ""), "train") == 0;
     if (e->type == CLIENT_COMMANDS)
-        take_jobs(ui, jv_get(e->data, "jobs"));
+        assign_jobs(ui, jv_get(e->data, "jobs"));
     if (e->type == CLIENT_CHANGED || e->type == CLIENT_RUNNING || e->type == CLIENT_ENDED ||
         (e->type == CLIENT_HELLO && t->loaded))
-        training_ask(ui);
+        training_request_jobs(ui);
     if (e->type == CLIENT_RUNNING && ours)
         ui_say(ui, ROLE_GOOD,
                "running in the background, even after limn exits: x stops it");
@@ -279,14 +279,14 @@ on_event(struct ui *ui, struct client_event *e)
         for (int i = 0; i < t->count; i++)
             free(t->runs[i].asked), t->runs[i].asked = NULL;
     if (e->type == CLIENT_PIECE)
-        training_take_piece(ui, e);
+        training_on_piece(ui, e);
 }
 
 // --- results
 
 // Of another machine's run only the output folder is known, and whether the run is done.
 static char *
-result_there(const struct run *r)
+remote_result(const struct run *r)
 {
     const char *output = jv_string(jv_get(jv_get(r->job, "about"), "output"), NULL);
     if (!output || strcmp(training_state(r), "done") != 0)
@@ -301,7 +301,7 @@ training_result(const struct ui *ui, const struct run *r, bool *is_lora)
 {
     *is_lora = false;
     if (ui_host(ui) || r->copied)
-        return ui_host(ui) ? result_there(r) : NULL;
+        return ui_host(ui) ? remote_result(r) : NULL;
     char *lora = file_join(r->folder, "lora.safetensors"), *model = file_join(r->folder, "model");
     char *index = file_join(model, "model_index.json");
     *is_lora = file_exists(lora);
@@ -361,7 +361,7 @@ add_done(struct ui *ui, const char *text)
     struct err err = {0};
     if (text && *text && !add(ui, text, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
-    keep(ui);
+    save_runs(ui);
 }
 
 static void
@@ -385,7 +385,7 @@ remove_run(struct ui *ui, struct run *r)
         client_remove(ui_client(ui), id_of(r));
     if (r->copied)
         training_remove_copy(r->folder);
-    take_off(ui, training_of(ui)->selected);
+    remove_at(ui, training_of(ui)->selected);
 }
 
 static void
@@ -396,7 +396,8 @@ resume(struct ui *ui, struct run *r)
     } else if (training_is_running(r)) {
         ui_say(ui, ROLE_ERROR, "it is already running");
     } else {
-        snprintf(training_of(ui)->begun, JOB_ID_TEXT, "%s", jv_string(jv_get(r->job, "id"), ""));
+        snprintf(training_of(ui)->started_id, JOB_ID_TEXT, "%s",
+                 jv_string(jv_get(r->job, "id"), ""));
         client_resume(ui_client(ui), id_of(r));
     }
 }

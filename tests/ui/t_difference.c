@@ -319,7 +319,7 @@ play(FILE *f, bool wide)
 {
     for (int n = 0; n < SCREENS; n++) {
         change(wide);
-        halves_mend();
+        halves_repair();
         wnoutrefresh(stdscr);
         difference_send(f, any(2), true);
         read_all(f);
