@@ -204,7 +204,7 @@ restrict_calls(struct err *err)
 }
 
 static bool
-seccomp_here(void)
+seccomp_available(void)
 {
     return false;
 }
