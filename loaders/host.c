@@ -65,7 +65,7 @@ is_elf(const char *path, struct err *err)
 // Takes a child's description: its texts get an end and become harmless, and all is checked once
 // more.
 static bool
-take_description(struct module *m, struct err *err)
+accept_description(struct module *m, struct err *err)
 {
     struct inside_description *c = &m->description;
     char *const texts[] = {c->name, c->role, c->summary};
@@ -127,7 +127,7 @@ read_description(struct module *m, struct err *err)
         return err_set(err, ERR_INPUT, "it crashes while loading");
     if (a.refused)
         return err_set(err, ERR_INPUT, "%s", a.text);
-    return take_description(m, err);
+    return accept_description(m, err);
 }
 
 static bool

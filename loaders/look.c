@@ -180,8 +180,8 @@ has_requested_size(const struct inside_request *r, const struct image *i)
 // Sends the child a request and waits for the answer. *s becomes NULL if the child can no longer be
 // used.
 static struct image *
-ask(struct sandbox **s, const struct inside_request *r, const void *data, const char *name,
-    double seconds, const atomic_int *stop, struct err *err)
+ask_child(struct sandbox **s, const struct inside_request *r, const void *data, const char *name,
+          double seconds, const atomic_int *stop, struct err *err)
 {
     struct sandbox_wait wait = {clock_seconds() + seconds, stop};
     struct inside_answer a = {0};
@@ -239,7 +239,7 @@ ask_new_child(const struct inside_request *r, const void *data, const char *name
         .processor_seconds = vector ? LIMIT_LOOK_VECTOR_MS / 1000.0 : seconds * processors()};
     struct err own = {0};
     struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
-    *image = s ? ask(&s, r, data, name, seconds, stop, &own) : NULL;
+    *image = s ? ask_child(&s, r, data, name, seconds, stop, &own) : NULL;
     sandbox_kill(s);
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }
@@ -293,7 +293,7 @@ decode_and_run(const void *data, size_t size, const char *name, const struct loa
     memcpy(r.values, values->v, sizeof r.values);
     struct sandbox *s = look_start(&own) ? sandbox_open(&params, &own) : NULL;
     if (s)
-        ask(&s, &r, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
+        ask_child(&s, &r, data, name, LIMIT_LOOK_SECONDS, limits->stop, &own);
     if (s && own.code == ERR_NONE)
         out = loader_receive_result(&s, e, limits, &own);
     sandbox_kill(s);
@@ -405,8 +405,9 @@ look_child_decode(struct look_child *l, const void *data, size_t size, const cha
     const struct inside_request r = decode_request(size, options);
     if (!size_allowed(size, name, err) || !look_child_start(l, err))
         return NULL;
-    return ask(&l->s, &r, data, name, options->seconds > 0 ? options->seconds : LIMIT_LOOK_SECONDS,
-               options->stop, err);
+    return ask_child(&l->s, &r, data, name,
+                     options->seconds > 0 ? options->seconds : LIMIT_LOOK_SECONDS, options->stop,
+                     err);
 }
 
 struct image *
@@ -436,7 +437,7 @@ draw_text(struct look_child *l, struct inside_request r, const char *text, struc
     const char *of = ends ? ends : text;
     r.size = strlen(of) + 1;
     struct image *image = look_child_start(l, err)
-                              ? ask(&l->s, &r, of, "letters", LIMIT_LOOK_SECONDS, NULL, err)
+                              ? ask_child(&l->s, &r, of, "letters", LIMIT_LOOK_SECONDS, NULL, err)
                               : NULL;
     free(ends);
     return image;

@@ -63,9 +63,9 @@ set_failure(enum sandbox_state state, int status, const struct loader_entry *e,
 
 // Takes what follows an answer. *s becomes NULL if the child can no longer be used.
 static struct image *
-take_result(struct sandbox **s, enum sandbox_state state, const struct inside_answer *a,
-            const struct loader_entry *e, const struct loader_limits *limits,
-            const struct sandbox_wait *wait, struct err *err)
+receive_image(struct sandbox **s, enum sandbox_state state, const struct inside_answer *a,
+              const struct loader_entry *e, const struct loader_limits *limits,
+              const struct sandbox_wait *wait, struct err *err)
 {
     struct image *out = NULL;
     struct err own = {0};
@@ -105,7 +105,7 @@ loader_run_in(struct sandbox **s, int file, const struct loader_entry *e, const 
     memcpy(r.values, values->v, sizeof r.values);
     enum sandbox_state state = inside_ask(*s, &r, rgba->pixels, &a, &wait);
     image_unref(rgba);
-    return take_result(s, state, &a, e, limits, &wait, err);
+    return receive_image(s, state, &a, e, limits, &wait, err);
 }
 
 struct image *
@@ -115,7 +115,7 @@ loader_receive_result(struct sandbox **s, const struct loader_entry *e,
     const struct sandbox_wait wait = {clock_seconds() + limits->seconds, limits->stop};
     struct inside_answer a = {0};
     enum sandbox_state state = inside_receive(*s, &a, &wait);
-    return take_result(s, state, &a, e, limits, &wait, err);
+    return receive_image(s, state, &a, e, limits, &wait, err);
 }
 
 struct image *

@@ -61,7 +61,7 @@ begin_render(struct canvas *c, int slot)
 // Takes over the finished pieces, unless they are no longer wanted. For a live picture an older
 // frame is better than none.
 static void
-take_rendered(struct canvas *c)
+accept_rendered(struct canvas *c)
 {
     struct render_thread *t = &c->render;
     int slot = t->drawing.slot;
@@ -199,7 +199,7 @@ canvas_flush(struct canvas *c, int milliseconds, struct err *err)
             int slot =
                 state != RENDER_IDLE || is_congested(c) || !c->render.started ? -1 : next_slot(c);
             if (state == RENDER_READY) {
-                take_rendered(c);
+                accept_rendered(c);
                 continue;
             }
             if (slot < 0)

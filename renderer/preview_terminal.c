@@ -33,13 +33,13 @@ struct terminal {
     const struct canvas_encoder *encoder;
     struct term_info term;
     int width, height, columns, rows; // of the picture on the screen; 0 before the first frame
-    double rest_until;                // seconds
+    double next_frame;                // seconds
     bool mono, ascii;
 };
 
 // What the terminal behind standard output answered; it is asked once.
-static struct term_info known;
-static bool known_ok, known_asked;
+static struct term_info term;
+static bool answered, queried;
 
 // Opens it by name, because standard output may be open for writing only.
 static int
@@ -54,28 +54,28 @@ open_terminal(void)
 // Nothing is asked while keys are waiting for whatever runs after limn: the answer would come after
 // them.
 static bool
-ask(struct term_info *info)
+query_terminal(struct term_info *info)
 {
-    int fd = known_asked ? -1 : open_terminal();
-    if (!known_asked) {
-        term_query(-1, 0, &known); // guesses
-        known_ok = fd >= 0 && !term_typed_ahead(fd) && term_query(fd, TERM_QUERY_MS, &known);
-        term_unread(fd, &known);
+    int fd = queried ? -1 : open_terminal();
+    if (!queried) {
+        term_query(-1, 0, &term); // guesses
+        answered = fd >= 0 && !term_typed_ahead(fd) && term_query(fd, TERM_QUERY_MS, &term);
+        term_unread(fd, &term);
     }
     if (fd >= 0)
         close(fd);
-    known_asked = true;
-    *info = known;
-    return known_ok;
+    queried = true;
+    *info = term;
+    return answered;
 }
 
 void
 preview_terminal_drain(void)
 {
-    int fd = known.outstanding > 0 ? open_terminal() : -1;
+    int fd = term.outstanding > 0 ? open_terminal() : -1;
     if (fd < 0)
         return;
-    term_drain(fd, &known, 0);
+    term_drain(fd, &term, 0);
     close(fd);
 }
 
@@ -88,7 +88,7 @@ start(struct terminal *t, const struct canvas_encoder *encoder)
     t->encoder = encoder;
     t->mono = no_colour && *no_colour;
     t->ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
-    ask(&t->term);
+    query_terminal(&t->term);
     return true;
 }
 
@@ -135,7 +135,7 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
     struct terminal *t = self;
     double begun = clock_seconds();
     bool first = t->rows == 0;
-    if (begun < t->rest_until && step < total)
+    if (begun < t->next_frame && step < total)
         return true;
     struct canvas_bytes bytes = {0};
     bool held = t->encoder->kind != CANVAS_KITTY; // see canvas_make.c
@@ -167,7 +167,7 @@ frame(void *self, const struct image *image, int step, int total, struct err *er
     canvas_bytes_free(&bytes);
     image_unref(sized);
     image_unref(rgb);
-    t->rest_until = clock_seconds() + REST_SHARE * (clock_seconds() - begun);
+    t->next_frame = clock_seconds() + REST_SHARE * (clock_seconds() - begun);
     return ok;
 }
 
@@ -175,7 +175,7 @@ static bool
 kitty_probe(void)
 {
     struct term_info info;
-    return isatty(STDOUT_FILENO) && ask(&info) && info.kitty;
+    return isatty(STDOUT_FILENO) && query_terminal(&info) && info.kitty;
 }
 
 static bool
@@ -200,7 +200,7 @@ static bool
 sixel_probe(void)
 {
     struct term_info info;
-    return isatty(STDOUT_FILENO) && ask(&info) && info.sixel;
+    return isatty(STDOUT_FILENO) && query_terminal(&info) && info.sixel;
 }
 
 static bool

@@ -9,7 +9,7 @@
 #include "engine/base/mem.h"
 
 static struct jv *
-taken(struct yaml *tree)
+to_jv(struct yaml *tree)
 {
     struct jv *v = tree ? yaml_tree_to_jv(tree) : NULL;
     yaml_tree_free(tree);
@@ -19,13 +19,13 @@ taken(struct yaml *tree)
 struct jv *
 config_read(const char *path, struct err *err)
 {
-    return taken(yaml_tree_read(path, err));
+    return to_jv(yaml_tree_read(path, err));
 }
 
 struct jv *
 config_value(const char *text, const char *name, struct err *err)
 {
-    return taken(yaml_tree_parse(text, strlen(text), name, err));
+    return to_jv(yaml_tree_parse(text, strlen(text), name, err));
 }
 
 char *

@@ -33,31 +33,31 @@ locate(const char *name, struct err *err)
 
 // Cuts a weight behind the last colon off; what is no number belongs to the name.
 static double
-cut_weight(char *text)
+split_weight(char *text)
 {
     char *colon = strrchr(text, ':'), *end = NULL;
     double weight = colon ? strtod(colon + 1, &end) : 1;
-    bool is = colon && colon[1] && !*end &&
-              strspn(colon + 1, "+-.0123456789eE") == strlen(colon + 1);
-    if (is)
+    bool valid = colon && colon[1] && !*end &&
+                 strspn(colon + 1, "+-.0123456789eE") == strlen(colon + 1);
+    if (valid)
         *colon = 0;
-    return is ? weight : 1;
+    return valid ? weight : 1;
 }
 
 bool
 loras_find(struct loras *l, const char *text, struct err *err)
 {
-    enum { MOST = 100 };
+    enum { WEIGHT_MAX = 100 };
     char *copy = mem_strdup(text ? text : ""), *left = NULL;
     bool ok = true;
     for (char *one = strtok_r(copy, ",", &left); ok && one; one = strtok_r(NULL, ",", &left)) {
-        double weight = cut_weight(one);
+        double weight = split_weight(one);
         char *path = NULL;
         if (l->count == LIMIT_LORAS)
             ok = err_set(err, ERR_INPUT, "more than %d LoRAs", LIMIT_LORAS);
-        else if (!*one || !(weight >= -MOST && weight <= MOST))
+        else if (!*one || !(weight >= -WEIGHT_MAX && weight <= WEIGHT_MAX))
             ok = err_set(err, ERR_INPUT, "a LoRA is FILE or FILE:WEIGHT with a weight of -%d to "
-                                         "%d, not '%.100s'", MOST, MOST, text);
+                                         "%d, not '%.100s'", WEIGHT_MAX, WEIGHT_MAX, text);
         else if ((ok = (path = locate(one, err)) != NULL))
             l->files[l->count++] = (struct lora_file){path, weight};
     }

@@ -185,7 +185,7 @@ places_model(const char *given, struct err *err)
 }
 
 char *
-places_typed(const char *path)
+places_expand(const char *path)
 {
     if (path[0] != '~' || (path[1] && path[1] != '/'))
         return mem_strdup(path);

@@ -31,6 +31,6 @@ void places_each_model(void (*visit)(void *ctx, const char *name, const char *fo
 extern char *(*places_assembled)(const char *yaml, struct err *err);
 
 // A path as a person typed it: ~ and ~/… become the home folder. Freed with free().
-char *places_typed(const char *path);
+char *places_expand(const char *path);
 
 #endif

@@ -143,7 +143,7 @@ fetch_model(const struct options *o, const char *name, const char *token, struct
     int64_t missing = 0, room = 0;
     struct meter line = meter();
     char *folder = folder_of(o, name, err);
-    bool ok = folder && hub_look(&m, name, token, o->patience, &command_interrupted, err);
+    bool ok = folder && hub_fetch_info(&m, name, token, o->patience, &command_interrupted, err);
     if (ok) {
         missing = get_missing(folder, &m);
         ok = get_check_space(folder, missing, &room, err);

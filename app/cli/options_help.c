@@ -135,7 +135,7 @@ has_option(const struct command *command, bool away, const struct option *wanted
 
 // The commands below that take an option, by name; "": all of them.
 static char *
-takers_of(const struct command *command, bool away, const struct option *o)
+commands_with(const struct command *command, bool away, const struct option *o)
 {
     char *takers = mem_strdup("");
     bool all = true;
@@ -174,7 +174,7 @@ print_options_below(FILE *out, const struct command *command, bool away)
     fputs("\nOptions:\n", out);
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < count; k++) {
-            char *takers = takers_of(command, away, seen[k]);
+            char *takers = commands_with(command, away, seen[k]);
             struct option plain = *seen[k];
             plain.group = NULL;
             if ((pass == 0) == (*takers != 0))

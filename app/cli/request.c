@@ -93,8 +93,8 @@ add_reference(struct instruction *n, const struct job_reference *ref,
 }
 
 static bool
-take_picture(struct request *r, const struct job_reference *ref, const struct loader_host *loaders,
-             const atomic_int *stop, struct err *err)
+add_picture(struct request *r, const struct job_reference *ref, const struct loader_host *loaders,
+            const atomic_int *stop, struct err *err)
 {
     if (ref->use == JOB_REFERENCE || ref->use == JOB_AWAY)
         return add_reference(ref->use == JOB_AWAY ? &r->negative : &r->instruction, ref, loaders,
@@ -133,7 +133,7 @@ request_make(struct request *out, const struct job *j, const struct loader_host 
     out->negative.text = out->instruction.text ? text_of(j, JOB_AWAY, err) : NULL;
     bool ok = out->negative.text != NULL;
     for (int i = 0; ok && i < j->reference_count; i++)
-        ok = take_picture(out, &j->references[i], loaders, stop, err);
+        ok = add_picture(out, &j->references[i], loaders, stop, err);
     for (int i = 0, n = j->ref_weight ? value_weights(j->ref_weight, w) : 0; i < n; i++)
         out->weights[out->weight_count++] =
             (struct pipeline_weight){w[i].number, w[i].weight, w[i].from, w[i].to};

@@ -37,8 +37,8 @@ add_item(struct items *list, char *name, const unsigned char *data, size_t size,
 struct listing {
     struct items *list;
     const char *root;
-    char *real;  // where it is, without links
-    size_t most; // files
+    char *real;       // where it is, without links
+    size_t max_files; // files
 };
 
 static bool
@@ -65,12 +65,12 @@ list_entry(const struct listing *l, char *path, int depth, bool outside, struct 
         outside = outside || is_outside(l, path);
         there = stat(path, &st) == 0; // not there: a link to nowhere
     }
-    if (there && S_ISREG(st.st_mode) && l->list->count < l->most) {
+    if (there && S_ISREG(st.st_mode) && l->list->count < l->max_files) {
         add_item(l->list, path, NULL, 0, outside);
         return true;
     }
     if (there && S_ISREG(st.st_mode))
-        ok = err_set(err, ERR_INPUT, "%s: more than %zu files below it", l->root, l->most);
+        ok = err_set(err, ERR_INPUT, "%s: more than %zu files below it", l->root, l->max_files);
     else if (there && S_ISDIR(st.st_mode) && depth == LIMIT_SOURCE_DEPTH)
         ok = err_set(err, ERR_INPUT, "%s: more than %d folders deep", path, LIMIT_SOURCE_DEPTH);
     else if (there && S_ISDIR(st.st_mode))

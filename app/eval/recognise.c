@@ -406,7 +406,7 @@ recognise_rank(const struct recogniser *r, const uint8_t *rgb, int record)
 
 // Allocates what is learned from a pack, which may be large.
 static bool
-make_room(struct recogniser *r, struct err *err)
+allocate(struct recogniser *r, struct err *err)
 {
     size_t styles = (size_t)r->styles, subjects = (size_t)r->subjects, of = SUBJECT_FEATURES;
     size_t pictures = (size_t)pack_count(r->pack);
@@ -442,7 +442,7 @@ recogniser_make(const struct pack *pack, struct err *err)
         *r = (struct recogniser){
             .pack = pack, .side = side, .styles = styles, .subjects = pack_subject_count(pack)};
     }
-    if (r && make_room(r, err)) {
+    if (r && allocate(r, err)) {
         learn_style(r, records, n);
         learn_scatter(r, records, n);
         gather_subjects(r);

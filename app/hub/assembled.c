@@ -338,7 +338,7 @@ assembled_add(const char *name, const char *const *files, int count, bool base, 
     bool ok = is_name(name) || err_set(err, ERR_INPUT, "'%.100s' is not a name for a model: use "
                                                        "letters, digits and -_.", name);
     for (int i = 0; ok && i < count; i++)
-        ok = assembly_take(&a, files[i], err);
+        ok = assembly_add_path(&a, files[i], err);
     if (ok && !a.family)
         ok = err_set(err, ERR_INPUT, "the files include no weights");
     a.distilled = !base && !is_base_name(&a);
@@ -372,7 +372,7 @@ read_file(struct assembly *a, const struct family *family, const struct jv *root
     a->only = key;
     if (words && assembly_is_packed(file))
         a->tokenizer = assembly_absolute(file, &own);
-    else if (assembly_take(a, file, &own) && !words &&
+    else if (assembly_add_path(a, file, &own) && !words &&
              (a->family != family || !a->files[assembly_part(family, key)]))
         err_set(&own, ERR_INPUT, "%s is no %s", file, key);
     return own.code == ERR_NONE || err_set(err, own.code, "%s: %s", yaml, own.text);

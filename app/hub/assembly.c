@@ -141,8 +141,8 @@ config_beside(const char *path, const struct net *net)
 
 // `config` is taken over.
 static bool
-take_part(struct assembly *a, const char *path, const struct net *net, struct jv *config,
-          struct err *err)
+add_part(struct assembly *a, const char *path, const struct net *net, struct jv *config,
+         struct err *err)
 {
     const char *part = NULL;
     const struct family *family = family_with(net, &part);
@@ -164,7 +164,7 @@ take_part(struct assembly *a, const char *path, const struct net *net, struct jv
 
 // All networks that the file has: checkpoints of other programs hold several.
 static bool
-take_weights(struct assembly *a, const char *path, struct err *err)
+add_weights(struct assembly *a, const char *path, struct err *err)
 {
     struct safetensors *file = safetensors_open(path, err);
     if (!file)
@@ -175,7 +175,7 @@ take_weights(struct assembly *a, const char *path, struct err *err)
     for (const struct net *net = NULL;
          ok && !unsupported && (net = net_guess(file, net, &config));) {
         found = found || family_with(net, &part);
-        ok = take_part(a, path, net, config, err);
+        ok = add_part(a, path, net, config, err);
     }
     safetensors_close(file);
     return ok &&
@@ -187,7 +187,7 @@ take_weights(struct assembly *a, const char *path, struct err *err)
 }
 
 static bool
-take_tokenizer(struct assembly *a, const char *path, struct err *err)
+add_tokenizer(struct assembly *a, const char *path, struct err *err)
 {
     if (a->tokenizer && strcmp(path, a->tokenizer) != 0 && !assembly_ends_with(path, "merges.txt"))
         return err_set(err, ERR_INPUT, "%s and %s are both a tokenizer", a->tokenizer, path);
@@ -208,14 +208,14 @@ weights_in(const char *folder)
 
 // A model's part as the hub has it, or a tokenizer.
 static bool
-take_folder(struct assembly *a, const char *folder, struct err *err)
+add_folder(struct assembly *a, const char *folder, struct err *err)
 {
     char *weights = weights_in(folder), *words = tokenizer_find(folder);
     char *index = file_join(folder, "model_index.json");
     bool ok = file_exists(index) ? err_set(err, ERR_INPUT, "%s is a whole model: --model takes it "
                                            "as it is", folder)
-              : weights ? take_weights(a, weights, err)
-              : words   ? take_tokenizer(a, words, err)
+              : weights ? add_weights(a, weights, err)
+              : words   ? add_tokenizer(a, words, err)
                         : err_set(err, ERR_INPUT, "%s has neither weights as safetensors or GGUF "
                                   "nor a tokenizer in it", folder);
     free(index);
@@ -225,12 +225,12 @@ take_folder(struct assembly *a, const char *folder, struct err *err)
 }
 
 bool
-assembly_take(struct assembly *a, const char *given, struct err *err)
+assembly_add_path(struct assembly *a, const char *given, struct err *err)
 {
     char *path = assembly_absolute(given, err), *whole = path ? index_of_shard(path) : NULL;
-    bool ok = path && (is_folder(path)      ? take_folder(a, path, err)
-                       : is_tokenizer(path) ? take_tokenizer(a, path, err)
-                                            : take_weights(a, whole, err));
+    bool ok = path && (is_folder(path)      ? add_folder(a, path, err)
+                       : is_tokenizer(path) ? add_tokenizer(a, path, err)
+                                            : add_weights(a, whole, err));
     free(whole);
     free(path);
     return ok;

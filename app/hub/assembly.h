@@ -17,7 +17,7 @@ struct assembly {
 
 // Takes a file of weights, a shard or the index of shards, a folder with these, or a tokenizer.
 // ERR_INPUT if it is none of these; the error says what it is.
-bool assembly_take(struct assembly *a, const char *given, struct err *err);
+bool assembly_add_path(struct assembly *a, const char *given, struct err *err);
 void assembly_finish(struct assembly *a); // zeroed is fine
 
 int assembly_part(const struct family *f, const char *part); // its place in `files`

@@ -268,7 +268,7 @@ struct text {
 };
 
 static bool
-take_text(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
+append_text(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err)
 {
     struct text *t = ctx;
     (void)from;
@@ -287,7 +287,7 @@ http_text(const struct http_request *r, size_t limit, size_t *size, struct http_
 {
     struct text t = {.at = mem_zalloc(1), .limit = limit};
     struct http_request own = *r;
-    own.take = take_text;
+    own.take = append_text;
     own.ctx = &t;
     own.from = 0;
     bool ok = http_get(&own, answer, err);

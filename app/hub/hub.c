@@ -64,7 +64,7 @@ licence_of(const struct jv *card)
 }
 
 static bool
-take_model(struct hub_model *m, const struct jv *json, struct err *err)
+parse_model(struct hub_model *m, const struct jv *json, struct err *err)
 {
     const struct jv *files = jv_get(json, "siblings"), *gated = jv_get(json, "gated");
     const char *commit = jv_string(jv_get(json, "sha"), "");
@@ -161,7 +161,7 @@ mark_tokenizer(struct hub_model *m)
 }
 
 static bool
-choose(struct hub_model *m, const struct jv *index, struct err *err)
+mark_files(struct hub_model *m, const struct jv *index, struct err *err)
 {
     const struct family *family = family_of(index, m->name, err);
     if (!family)
@@ -184,7 +184,8 @@ choose(struct hub_model *m, const struct jv *index, struct err *err)
 // --- Asking
 
 static bool
-explain(const struct hub_model *m, const struct http_answer *a, const char *token, struct err *err)
+set_refusal(const struct hub_model *m, const struct http_answer *a, const char *token,
+            struct err *err)
 {
     char *endpoint = hub_endpoint();
     if (a->status == 401 || a->status == 403) {
@@ -202,15 +203,15 @@ explain(const struct hub_model *m, const struct http_answer *a, const char *toke
 }
 
 static struct jv *
-ask(const struct hub_model *m, const char *url, const char *token, int patience,
-    const atomic_int *cancel, struct err *err)
+fetch_json(const struct hub_model *m, const char *url, const char *token, int patience,
+           const atomic_int *cancel, struct err *err)
 {
     struct http_request r = {.url = url, .token = token, .patience = patience, .cancel = cancel};
     struct http_answer a;
     size_t size;
     char *text = http_text(&r, LIMIT_HUB_BYTES, &size, &a, err);
     if (!text) {
-        explain(m, &a, token, err);
+        set_refusal(m, &a, token, err);
         return NULL;
     }
     struct jv *json = jv_parse_within(text, size, LIMIT_PICTURE_VALUES, url, err);
@@ -219,14 +220,14 @@ ask(const struct hub_model *m, const char *url, const char *token, int patience,
 }
 
 bool
-hub_look(struct hub_model *m, const char *name, const char *token, int patience,
-         const atomic_int *cancel, struct err *err)
+hub_fetch_info(struct hub_model *m, const char *name, const char *token, int patience,
+               const atomic_int *cancel, struct err *err)
 {
     *m = (struct hub_model){.name = mem_strdup(name)};
     char *endpoint = hub_endpoint();
     char *url = mem_printf("%s/api/models/%s?blobs=true", endpoint, name);
-    struct jv *json = ask(m, url, token, patience, cancel, err), *index = NULL;
-    bool ok = json && take_model(m, json, err);
+    struct jv *json = fetch_json(m, url, token, patience, cancel, err), *index = NULL;
+    bool ok = json && parse_model(m, json, err);
     free(url);
     free(endpoint);
     if (ok && !find_file(m, "model_index.json"))
@@ -235,10 +236,10 @@ hub_look(struct hub_model *m, const char *name, const char *token, int patience,
                                      "models add", name);
     if (ok) {
         url = hub_url(m, "model_index.json");
-        index = ask(m, url, token, patience, cancel, err);
+        index = fetch_json(m, url, token, patience, cancel, err);
         free(url);
     }
-    ok = ok && index && choose(m, index, err);
+    ok = ok && index && mark_files(m, index, err);
     jv_free(index);
     jv_free(json);
     return ok;

@@ -167,7 +167,7 @@ struct search {
 };
 
 static void
-see_name(void *ctx, const char *name, const char *folder)
+match_name(void *ctx, const char *name, const char *folder)
 {
     struct search *s = ctx;
     if (!s->found && strcasecmp(file_basename(name), s->name) == 0)
@@ -178,6 +178,6 @@ char *
 hub_cached_as(const char *name)
 {
     struct search s = {name, NULL};
-    hub_cache_each(see_name, &s);
+    hub_cache_each(match_name, &s);
     return s.found;
 }

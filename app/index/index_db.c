@@ -359,7 +359,7 @@ index_style(const struct index *x, int style)
 // --- pictures
 
 static bool
-take_picture(const struct index *x, sqlite3_stmt *s, struct index_picture *out, struct err *err)
+read_picture(const struct index *x, sqlite3_stmt *s, struct index_picture *out, struct err *err)
 {
     int64_t style = sqlite3_column_int64(s, 1);
     const void *data = sqlite3_column_type(s, 3) == SQLITE_BLOB ? sqlite3_column_blob(s, 3) : NULL;
@@ -388,7 +388,7 @@ index_picture(struct index *x, int64_t row, struct index_picture *out, struct er
     bool ok = s && sqlite3_bind_int64(s, 1, row + 1) == SQLITE_OK && step(x, s, &ended, err);
     if (ok && ended)
         ok = damaged(x, "a picture is missing", err);
-    ok = ok && take_picture(x, s, out, err);
+    ok = ok && read_picture(x, s, out, err);
     sqlite3_finalize(s);
     if (!ok)
         index_picture_finish(out);

@@ -470,8 +470,8 @@ find_place(const struct search *s, const struct entry *e, struct index_hit *hit)
 
 // One more picture of an entry; whether there was one.
 static bool
-take_picture(const struct search *s, const struct entry *e, double v, struct index_found *out,
-             struct err *err)
+add_picture(const struct search *s, const struct entry *e, double v, struct index_found *out,
+            struct err *err)
 {
     struct picture_choice c = {out, s->s->style, -1, -1};
     if (!index_entry(s->x, e->id, on_picture, &c, err) || c.row < 0)
@@ -512,7 +512,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     double v = 0, most = 0;
     while (out->count < count && (left & heads)) {
         const struct entry *e = best_entry(s, left, &v, &own);
-        if (!e || !take_picture(s, e, v, out, &own))
+        if (!e || !add_picture(s, e, v, out, &own))
             break;
         most = first ? most : v;
         first = first ? first : e;
@@ -521,7 +521,7 @@ choose(struct search *s, int count, struct index_found *out, struct err *err)
     if (out->count < count)
         list_missing(s->s, left & heads, out);
     while (first && out->count < count &&
-           take_picture(s, first, most, out, &own))
+           add_picture(s, first, most, out, &own))
         ;
     return own.code == ERR_NONE || err_set(err, own.code, "%s", own.text);
 }

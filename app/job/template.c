@@ -86,17 +86,17 @@ template_lines(const struct template *t, const char *name, char ***lines, int *c
 
 // The choice that was meant: "fluent-3d" and "Fluent 3D" are "fluent 3d" where nothing else is.
 static const char *
-choice_meant(const struct template_variable *v, const char *value)
+match_choice(const struct template_variable *v, const char *value)
 {
-    const char *meant = value;
+    const char *match = value;
     for (int i = 0; v->type == VARIABLE_CHOICE && i < v->choice_count; i++) {
         if (strcmp(v->choices[i], value) == 0)
             return value;
         size_t n = text_begins_with(value, v->choices[i]);
         if (n > 0 && !value[n])
-            meant = v->choices[i];
+            match = v->choices[i];
     }
-    return meant;
+    return match;
 }
 
 bool
@@ -113,7 +113,7 @@ template_set(struct template *t, const char *name, const char *value, struct err
         return err_set(err, ERR_INPUT, "%s has no variable '%.40s'%s%s%s", t->path, name,
                        near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
-    value = choice_meant(v, value);
+    value = match_choice(v, value);
     if (!template_check_value(v, value, why, sizeof why))
         return err_set(err, ERR_INPUT, "%s is '%.60s', %s", name, value, why);
     free(v->value);
@@ -268,7 +268,7 @@ template_stem(const char *path)
 }
 
 static bool
-look(const char *path, void *ctx)
+match_stem(const char *path, void *ctx)
 {
     struct search *s = ctx;
     char *stem = template_stem(path);
@@ -289,7 +289,7 @@ template_locate(const char *name, struct err *err)
     bool is_path = strchr(name, '/') || (n > 5 && strcmp(name + n - 5, ".yaml") == 0);
     if (is_path || (file_exists(name) && n > 4 && strcmp(name + n - 4, ".yml") == 0))
         return mem_strdup(name);
-    template_each(look, &s);
+    template_each(match_stem, &s);
     if (!s.found) {
         const char *near = suggest(name, (const char *const *)s.stems);
         bool here = !near && *name && file_exists(name);

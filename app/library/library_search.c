@@ -46,7 +46,7 @@ read_number(const char *text, int64_t high, int64_t *out)
 }
 
 static bool
-take_name(char **out, const char *name)
+set_name(char **out, const char *name)
 {
     free(*out);
     *out = mem_strdup(name);
@@ -67,9 +67,9 @@ read_condition(const char *word, struct library_search *out)
         return true;
     }
     if (strncmp(word, "model:", 6) == 0 && word[6])
-        return take_name(&out->model, word + 6);
+        return set_name(&out->model, word + 6);
     if (strncmp(word, "template:", 9) == 0 && word[9])
-        return take_name(&out->template, word + 9);
+        return set_name(&out->template, word + 9);
     bool on = strncmp(word, "on:", 3) == 0, since = strncmp(word, "since:", 6) == 0,
          until = strncmp(word, "until:", 6) == 0;
     if (!(on || since || until) || !read_date(strchr(word, ':') + 1, &begin, &end))

@@ -85,7 +85,7 @@ toggle_window(struct ui *ui)
 }
 
 static void
-take_painted(struct ui *ui)
+poll_mask(struct ui *ui)
 {
     bool ended = false;
     struct image *white = window_link_painted(ui->window, &ended);
@@ -102,7 +102,7 @@ ui_poll_window(struct ui *ui)
     bool open = window_link_turn(ui->window, &err);
     for (char *file; (file = window_link_dropped(ui->window)); free(file))
         session_add_picture(ui, file);
-    take_painted(ui);
+    poll_mask(ui);
     if (open)
         return;
     if (err.code != ERR_NONE)
@@ -325,7 +325,7 @@ ui_command(struct ui *ui, const char *line)
     if (command_set(ui, line))
         return true;
     if ((strcmp(name, "open") == 0 || strcmp(name, "add") == 0) && *rest) {
-        char *file = places_typed(rest);
+        char *file = places_expand(rest);
         if (*name == 'a')
             session_add_picture(ui, file);
         else

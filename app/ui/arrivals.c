@@ -51,7 +51,7 @@ add_to_library(struct arrival *one, struct library *library)
 }
 
 static void
-take_result(struct arrival *one, struct library *library, const atomic_int *stopping)
+store_result(struct arrival *one, struct library *library, const atomic_int *stopping)
 {
     one->kept = write_picture(one);
     if (one->kept)
@@ -68,7 +68,7 @@ run(struct work *w, struct library *library, const atomic_int *stopping)
                                          .seconds = LIMIT_RESULT_SECONDS, .stop = stopping};
     const struct look_options mask = {.side = MASK_SIDE, .stop = stopping};
     switch (one->kind) {
-    case ARRIVAL_RESULT: take_result(one, library, stopping); break;
+    case ARRIVAL_RESULT: store_result(one, library, stopping); break;
     case ARRIVAL_OUTPUT:
         one->image =
             one->png ? look_decode_result(one->png, one->png_size, "look", stopping, NULL) : NULL;

@@ -110,7 +110,7 @@ name_done(struct ui *ui, const char *text)
         return;
     struct contact *c = mem_zalloc(sizeof *c);
     c->work = (struct work){.run = run, .done = done, .release = release};
-    c->to = places_typed(text);
+    c->to = places_expand(text);
     for (int i = 0; i < g->mark_count; i++)
         add(c, gallery_by_id(g, g->marked[i]));
     for (int i = 0; !g->mark_count && i < g->list.count; i++)

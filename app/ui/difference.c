@@ -426,7 +426,7 @@ scroll_if_shorter(void)
 // --- a screen
 
 static void
-make_room(void)
+allocate(void)
 {
     if (room >= COLS)
         return;
@@ -448,7 +448,7 @@ difference_send(FILE *out, bool scroll, bool cursor)
     }
     int row, column;
     getyx(newscr, row, column); // reading rows moves the cursor
-    make_room();
+    allocate();
     pen = (struct pen){.out = out, .row = -1, .style = pen_plain};
     runs.count = 0;
     wanted_row = -1;

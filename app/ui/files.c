@@ -92,7 +92,7 @@ void
 files_go(struct ui *ui, const char *folder)
 {
     struct err err = {0};
-    char *path = places_typed(folder);
+    char *path = places_expand(folder);
     if (!browser_open(active_browser(ui), path, &err))
         ui_say(ui, ROLE_ERROR, "%s", err.text);
     else if (!form_browser(ui))
@@ -102,7 +102,7 @@ files_go(struct ui *ui, const char *folder)
 
 // The sample pictures beside the templates that come with limn.
 static void
-go_to_samples(struct ui *ui)
+open_samples(struct ui *ui)
 {
     char **places = places_of("templates");
     struct err err = {0};
@@ -128,14 +128,14 @@ go_answered(struct ui *ui, char answer)
     if (answer == 'h' || answer == '~')
         files_go(ui, "~");
     else if (answer == 's')
-        go_to_samples(ui);
+        open_samples(ui);
     else if (answer && answer - '1' < count)
         files_go(ui, list[answer - '1']);
     free_bookmarks(list, count);
 }
 
 static void
-ask_where(struct ui *ui)
+ask_folder(struct ui *ui)
 {
     char *list[BOOKMARKS_MAX], question[400] = "h home   s samples", answers[16] = "h~s";
     int count = read_bookmarks(ui, list);
@@ -208,7 +208,7 @@ files_request(struct ui *ui, struct browser *b, int rows, enum request request, 
         return true;
     case REQUEST_SORT: next_sort(ui, b); return true;
     case REQUEST_HIDDEN: toggle_hidden(ui, b); return true;
-    case REQUEST_GO: ask_where(ui); return true;
+    case REQUEST_GO: ask_folder(ui); return true;
     case REQUEST_BOOKMARK: toggle_bookmark(ui); return true;
     default: return false;
     }

@@ -32,7 +32,7 @@ static bool
 open_folder(struct ui *ui, struct browser *b, const struct form_field *d, struct err *err)
 {
     const struct compose *c = compose_of(ui);
-    char *typed = places_typed(d->value);
+    char *typed = places_expand(d->value);
     char *path = *typed == '/' ? mem_strdup(typed) : file_join(d->folder ? d->folder : ".", typed);
     char *slash = strrchr(path, '/');
     bool ok = false;
@@ -66,7 +66,7 @@ form_browse(struct ui *ui, struct form *f)
 }
 
 static void
-take(struct ui *ui, struct form *f)
+accept_file(struct ui *ui, struct form *f)
 {
     struct compose *c = compose_of(ui);
     char *path = browser_path(f->browser);
@@ -90,7 +90,7 @@ act(struct ui *ui, struct form *f, enum request request)
         if (e && e->folder)
             browser_enter(b, &err);
         else if (e)
-            take(ui, f);
+            accept_file(ui, f);
         break;
     case REQUEST_BACK:
     case REQUEST_QUIT:

@@ -16,14 +16,14 @@ enum { MARKS_MAX = 256, COMPARED_MAX = 6, UNDO_MAX = 256, ZOOM_MAX = 5, SEARCH_T
 
 struct gallery {
     struct library_list list;
-    bool listed;   // it has been read
-    int64_t asked; // number of the latest search; earlier answers are dropped
-    int64_t choose; // id to select when the list arrives; 0: keep the selection
+    bool listed;       // it has been read
+    int64_t query;     // number of the latest search; earlier answers are dropped
+    int64_t choose;    // id to select when the list arrives; 0: keep the selection
     int selected, top; // top: row of tiles
     int columns, rows; // tiles that were drawn
     int zoom;          // 2 - ZOOM_MAX to ZOOM_MAX; 0: the usual size; negative: smaller
     bool zoomed;       // by the user; else few pictures are shown larger
-    char search[SEARCH_TEXT], before[SEARCH_TEXT]; // before: restored by Esc
+    char search[SEARCH_TEXT], previous_search[SEARCH_TEXT]; // the latter: restored by Esc
     enum library_sort sort;
     int64_t marked[MARKS_MAX]; // in the order they were marked; compared ones come first
     int mark_count;

@@ -27,7 +27,7 @@ gallery_compare_end(struct gallery *g)
 
 // Takes the job inside one of the pictures, if it is still compared.
 static void
-take_job(struct ui *ui, struct opening *o)
+store_job(struct ui *ui, struct opening *o)
 {
     struct gallery *g = gallery_of(ui);
     for (int i = 0; i < g->compared; i++) {
@@ -60,7 +60,7 @@ gallery_compare(struct ui *ui, int64_t chosen)
         g->jobs[at] = JOB_EMPTY;
         g->read[at] = false;
         g->unread[at] = true;
-        opening_begin(ui, p->file, take_job, p->id);
+        opening_begin(ui, p->file, store_job, p->id);
         if (p->id == chosen)
             g->side = at;
     }

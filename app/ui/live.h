@@ -10,9 +10,9 @@
 
 struct live {
     int top;
-    int back;   // how many frames before the newest is shown; 0: follow the newest
-    bool alone; // shows one picture of a sweep or of a job by itself
-    int picture; // the selected picture of a job; -1: none, keys act on the job
+    int frames_back; // how many frames before the newest is shown; 0: follow the newest
+    bool single;     // shows one picture of a sweep or of a job by itself
+    int picture;     // the selected picture of a job; -1: none, keys act on the job
     struct area list;
     int row; // lines per job in the list
     // Of a job with several pictures: the frame that was split, and its parts.

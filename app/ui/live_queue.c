@@ -9,7 +9,7 @@
 #include "app/ui/live.h"
 #include "engine/base/mem.h"
 
-enum { THUMB_COLUMNS = 4, WIDE_FROM = 20, PREFIX_LEAST = 12 };
+enum { THUMB_COLUMNS = 4, WIDE_FROM = 20, PREFIX_MIN = 12 };
 
 const char *
 live_state_name(const struct task *t)
@@ -80,7 +80,7 @@ put_words(const struct tasks *tasks, int at, char *out, size_t size)
     size_t same = 0, word = 0;
     for (; words[same] && words[same] == above[same]; same++)
         word = words[same] == ' ' ? same + 1 : word;
-    bool differ = (words[same] || above[same]) && word >= PREFIX_LEAST && words[word];
+    bool differ = (words[same] || above[same]) && word >= PREFIX_MIN && words[word];
     snprintf(out, size, "%s%s", differ ? "\u2026 " : "", words + (differ ? word : 0));
 }
 

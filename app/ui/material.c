@@ -219,7 +219,7 @@ export_done(struct ui *ui, const char *text)
     struct exporting *e = mem_zalloc(sizeof *e);
     e->work = (struct work){.run = run_export, .done = exported, .release = release_export};
     e->from = mem_strdup(ui->material->file);
-    e->to = places_typed(text);
+    e->to = places_expand(text);
     background_put(ui->chores, &e->work);
 }
 

@@ -142,7 +142,7 @@ add_files(struct palette *p, const char *typed)
 {
     const char *slash = strrchr(typed, '/'), *name = slash ? slash + 1 : typed;
     char *begin = mem_strndup(typed, (size_t)(name - typed));
-    char *folder = places_typed(*begin ? begin : ".");
+    char *folder = places_expand(*begin ? begin : ".");
     DIR *d = opendir(folder);
     for (struct dirent *e = d ? readdir(d) : NULL; e && p->count < FILES_MAX; e = readdir(d)) {
         bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;

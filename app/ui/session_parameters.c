@@ -36,7 +36,7 @@ file_of(const struct job_reference *r)
 bool
 session_is_file(const char *typed, struct err *err)
 {
-    char *path = places_typed(typed);
+    char *path = places_expand(typed);
     bool ok = !*path || file_exists(path) ||
               err_set(err, ERR_INPUT, "there is no file %s: Space chooses one", path);
     free(path);
@@ -46,7 +46,7 @@ session_is_file(const char *typed, struct err *err)
 bool
 session_set_file(struct job_reference *r, const char *typed)
 {
-    char *path = places_typed(typed), *whole = realpath(path, NULL);
+    char *path = places_expand(typed), *whole = realpath(path, NULL);
     bool other = *path && strcmp(whole ? whole : path, file_of(r)) != 0;
     if (other) {
         free(r->file);
@@ -79,7 +79,7 @@ remove_picture(struct job *j, struct job_reference *r)
 
 // An emptied field removes a picture with a file; an embedded one, whose field was empty, stays.
 static void
-take_picture(struct job *j, enum job_use use, const char *typed)
+apply_picture(struct job *j, enum job_use use, const char *typed)
 {
     struct job_reference *r = job_find_for(j, use, 0);
     bool had = r != NULL;
@@ -133,7 +133,7 @@ parameters_done(struct ui *ui, struct form *f, bool taken)
         return false;
     }
     for (size_t i = 0; i < COUNT_OF(pictures); i++)
-        take_picture(j, pictures[i].use, form_value(f, pictures[i].id));
+        apply_picture(j, pictures[i].use, form_value(f, pictures[i].id));
     free(j->model_hash);
     j->model_hash = NULL;
     session_check(ui);
@@ -220,7 +220,7 @@ session_offers(struct ui *ui, const struct parameter *p, const char *name, struc
 
 // What the current model uses for a parameter that is not set. NULL: unknown. Freed with free().
 static char *
-usual_of(const struct ui *ui, const struct parameter *p)
+default_of(const struct ui *ui, const struct parameter *p)
 {
     const struct jv *model = session_model(ui);
     if (strcmp(p->name, "retrieve") == 0 && jv_bool(jv_get(model, "index"), false))
@@ -259,7 +259,7 @@ session_memory(const struct jv *model)
 
 // The help of the size tells how much memory sizes take.
 static void
-say_memory(const struct ui *ui, struct form_field *d, const struct parameter *p)
+show_memory(const struct ui *ui, struct form_field *d, const struct parameter *p)
 {
     char *memory = session_memory(session_model(ui));
     free(d->help);
@@ -274,9 +274,9 @@ fill_in(struct ui *ui, struct form_field *d, const struct parameter *p)
     const char *names[LIMIT_CHOICE_NAMES + 1];
     char *trained[TRAININGS_MAX] = {0}, *text = parameter_text(p, &session_of(ui)->job);
     free(d->default_text);
-    d->default_text = usual_of(ui, p);
+    d->default_text = default_of(ui, p);
     if (strcmp(p->name, "size") == 0)
-        say_memory(ui, d, p);
+        show_memory(ui, d, p);
     if (d->kind == FIELD_CHOICE)
         add_names(d, text ? text : "", names,
                   p->names == COMPLETE_MODEL    ? model_names(ui, names, trained)

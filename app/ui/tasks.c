@@ -348,7 +348,7 @@ add_frame(struct ui *ui, struct task *t, struct image *image, int step)
 // Has the picture written and decoded in the background; then task_arrived() is called. Takes the
 // bytes.
 static void
-take_result(struct ui *ui, struct client_event *e)
+queue_result(struct ui *ui, struct client_event *e)
 {
     struct task *t = task_find(ui, e->job);
     struct err err = {0};
@@ -535,7 +535,7 @@ task_event(struct ui *ui, struct client_event *e)
     struct task *t = task_find(ui, e->job);
     ui_redraw(ui);
     if (e->type == CLIENT_RESULT)
-        take_result(ui, e);
+        queue_result(ui, e);
     if (e->type == CLIENT_HELLO)
         tasks_recover(ui, e->data);
     if (!t)

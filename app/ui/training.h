@@ -16,7 +16,7 @@ struct run {
     struct trainlog log; // folder NULL: no log yet
     struct jv *job;      // as the worker lists it; NULL: not the worker's
     bool copied;         // folder is a copy of another machine's
-    char *asked;         // the file of which a piece was requested; NULL: none
+    char *requested;     // the file of which a piece was requested; NULL: none
     off_t from;          // the first byte of that piece
 };
 
@@ -25,7 +25,7 @@ struct training {
     int count, selected;
     bool loaded;
     int back;                     // how many sheets before the newest is shown
-    double asked;                 // when the worker was last asked, by ui_now()
+    double requested_at;          // when the worker was last asked, by ui_now()
     char started_id[JOB_ID_TEXT]; // the last run started here
     bool able;                    // the worker can run training
     bool blocks;                  // curves of block characters, for fonts without braille

@@ -59,7 +59,7 @@ static void
 request_piece(struct ui *ui, struct run *r, const char *name, off_t from)
 {
     client_read(ui_client(ui), jv_string(jv_get(r->job, "id"), ""), name, from);
-    r->asked = mem_strdup(name);
+    r->requested = mem_strdup(name);
     r->from = from;
 }
 
@@ -76,7 +76,7 @@ training_request_log(struct ui *ui, struct run *r)
 {
     char *file = file_join(r->folder, "log.jsonl");
     off_t here = local_size(file);
-    if (r->copied && r->job && !r->asked && here >= 0 && here < LIMIT_COPIED_LOG_BYTES)
+    if (r->copied && r->job && !r->requested && here >= 0 && here < LIMIT_COPIED_LOG_BYTES)
         request_piece(ui, r, "log.jsonl", here);
     free(file);
 }
@@ -94,7 +94,7 @@ static void
 request_sheet(struct ui *ui, struct run *r, const struct jv *names)
 {
     size_t n = jv_size(names);
-    for (size_t i = n; i > 0 && i + SHEETS_COPIED_MAX > n && !r->asked; i--) {
+    for (size_t i = n; i > 0 && i + SHEETS_COPIED_MAX > n && !r->requested; i--) {
         const char *name = jv_string(jv_at(names, i - 1), "");
         char *file = file_join(r->folder, name), *part = mem_printf("%s.part", file);
         off_t here = local_size(part);
@@ -185,10 +185,10 @@ piece_written(struct ui *ui, struct work *w)
 {
     const struct piece *p = (const struct piece *)w;
     struct run *r = training_run(ui, p->id);
-    if (!r || !r->asked || strcmp(r->asked, p->name) != 0)
+    if (!r || !r->requested || strcmp(r->requested, p->name) != 0)
         return;
-    free(r->asked);
-    r->asked = NULL;
+    free(r->requested);
+    r->requested = NULL;
     if (!r->log.folder)
         trainlog_open(&r->log, r->folder, NULL);
     if (p->log && p->added && p->from + (off_t)p->count < p->size)
@@ -217,7 +217,7 @@ training_on_piece(struct ui *ui, const struct client_event *e)
     const char *name = jv_string(jv_get(e->data, "name"), "");
     off_t from = (off_t)jv_integer(jv_get(e->data, "from"), 0);
     // Only the requested piece, and only for a copy.
-    if (!r || !r->copied || !r->asked || strcmp(r->asked, name) != 0 || r->from != from)
+    if (!r || !r->copied || !r->requested || strcmp(r->requested, name) != 0 || r->from != from)
         return;
     struct piece *p = mem_zalloc(sizeof *p);
     p->work = (struct work){.run = write_piece, .done = piece_written, .release = release_piece};

@@ -150,7 +150,7 @@ training_draw(struct ui *ui, const struct area *a)
     struct training *t = training_of(ui);
     const struct run *run = training_chosen(ui);
     draw_heading(a, true, "training runs");
-    if (ui_now() > t->asked + ASK_SECONDS)
+    if (ui_now() > t->requested_at + ASK_SECONDS)
         training_request_jobs(ui);
     if (!run) {
         struct area text = {a->y + 2, a->x + 1, a->rows - 2, MIN(a->columns - 2, 76)};

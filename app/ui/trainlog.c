@@ -76,7 +76,7 @@ running_mean(double mean, double value)
 }
 
 static void
-take_line(struct trainlog *t, const char *line, size_t n)
+parse_line(struct trainlog *t, const char *line, size_t n)
 {
     struct jv *o = n < LIMIT_TRAINLOG_LINE_BYTES ? jv_parse(line, n, "log.jsonl", NULL) : NULL;
     double loss = jv_number(jv_get(o, "loss"), NAN);
@@ -122,7 +122,7 @@ trainlog_read(struct trainlog *t)
         t->read += (off_t)n;
         size_t size = held + n, from = 0;
         for (char *end; (end = memchr(text + from, '\n', size - from));) {
-            take_line(t, text + from, (size_t)(end - text) - from);
+            parse_line(t, text + from, (size_t)(end - text) - from);
             from = (size_t)(end - text) + 1;
         }
         held = size - from;

@@ -62,7 +62,7 @@ on_list(struct ui *ui, struct finding *f)
     struct gallery *g = gallery_of(ui);
     int64_t chosen = gallery_chosen(ui) ? gallery_chosen(ui)->id : 0;
     int64_t id = g->choose ? g->choose : chosen;
-    if (f->number != g->asked)
+    if (f->number != g->query)
         return;
     if (f->err.code != ERR_NONE) {
         ui_say(ui, ROLE_ERROR, "%s", f->err.text);
@@ -87,7 +87,7 @@ static void
 reload(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
-    finding_begin(ui, g->search, g->sort, PICTURES_SHOWN_MAX, on_list, ++g->asked);
+    finding_begin(ui, g->search, g->sort, PICTURES_SHOWN_MAX, on_list, ++g->query);
 }
 
 void
@@ -152,14 +152,14 @@ search_changed(struct ui *ui, const char *text)
 static void
 search_done(struct ui *ui, const char *text)
 {
-    search_changed(ui, text ? text : gallery_of(ui)->before);
+    search_changed(ui, text ? text : gallery_of(ui)->previous_search);
 }
 
 static void
 search(struct ui *ui)
 {
     struct gallery *g = gallery_of(ui);
-    memcpy(g->before, g->search, sizeof g->before);
+    memcpy(g->previous_search, g->search, sizeof g->previous_search);
     ui_prompt_live(ui, "/", g->search, search_changed, search_done);
     ui_prompt_hint(ui, GALLERY_SEARCH);
 }

@@ -131,7 +131,7 @@ draw_tile(struct ui *ui, const struct task *t, int i, int slot, const struct are
     if (t->unwanted[i] && !plain)
         draw_caption(tile->y + tile->rows / 2, tile->x, tile->columns, ROLE_WARNING, "not kept");
     else
-        draw_picture(ui, slot, &picture, l->tiles[i], t->state == TASK_RUNNING && !l->back);
+        draw_picture(ui, slot, &picture, l->tiles[i], t->state == TASK_RUNNING && !l->frames_back);
     char text[64];
     snprintf(text, sizeof text, "seed %" PRId64 "%s", t->job.seed + i,
              t->unwanted[i] && plain ? ", not kept" : "");
@@ -147,7 +147,7 @@ draw_several(struct ui *ui, const struct task *t, struct image *frame, const str
     int rows = (count + columns - 1) / columns;
     int width = a->columns / columns, height = MAX(1, a->rows / rows);
     split_frame(l, frame, count);
-    if (l->alone) {
+    if (l->single) {
         draw_tile(ui, t, MAX(l->picture, 0), SLOT_LIVE, a);
         return;
     }
@@ -162,13 +162,13 @@ static void
 draw_one(struct ui *ui, const struct task *t, const struct area *a)
 {
     struct live *l = live_of(ui);
-    l->back = MAX(0, MIN(l->back, t->frame_count - 1));
-    int at = t->frame_count - 1 - l->back;
+    l->frames_back = MAX(0, MIN(l->frames_back, t->frame_count - 1));
+    int at = t->frame_count - 1 - l->frames_back;
     if (t->frame_count && t->job.count > 1 && t->job.count <= LIMIT_JOB_PICTURES &&
         t->frames[at]->width % t->job.count == 0)
         draw_several(ui, t, t->frames[at], a);
     else if (t->frame_count)
-        draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->back);
+        draw_picture(ui, SLOT_LIVE, a, t->frames[at], t->state == TASK_RUNNING && !l->frames_back);
     else if (t->state == TASK_FAILED) // in place of the picture: it may take several lines
         draw_wrapped(&(struct area){a->y + 1, a->x, a->rows - 1, a->columns}, ROLE_WARNING,
                      t->error);
@@ -253,9 +253,9 @@ draw_live(struct ui *ui, const struct area *a)
     if (t->state == TASK_RUNNING && t->total)
         draw_gauge(right.y + 4, right.x + 1, right.columns - 2, (double)t->step / t->total);
     else
-        draw_end(t, l->back, right.y + 4, right.x + 1, right.columns - 2);
+        draw_end(t, l->frames_back, right.y + 4, right.x + 1, right.columns - 2);
     struct area picture = {right.y + 5, right.x + 1, right.rows - 5, right.columns - 2};
-    if (t->sweep && !l->alone && !draw_is_plain()) // in plain mode the queue shows its jobs
+    if (t->sweep && !l->single && !draw_is_plain()) // in plain mode the queue shows its jobs
         draw_sweep(ui, t->sweep, &picture);
     else
         draw_one(ui, t, &picture);
@@ -266,7 +266,7 @@ show(struct ui *ui, int index)
 {
     struct tasks *tasks = tasks_of(ui);
     tasks->shown = MAX(0, MIN(index, tasks->count - 1));
-    live_of(ui)->back = 0;
+    live_of(ui)->frames_back = 0;
     live_of(ui)->picture = -1;
 }
 
@@ -376,9 +376,9 @@ on_request(struct ui *ui, enum request request)
     case REQUEST_FIRST: show(ui, 0); return true;
     case REQUEST_LAST: show(ui, tasks->count - 1); return true;
     case REQUEST_EARLIER:
-    case REQUEST_LEFT: l->back++; return true;
+    case REQUEST_LEFT: l->frames_back++; return true;
     case REQUEST_LATER:
-    case REQUEST_RIGHT: l->back = MAX(0, l->back - 1); return true;
+    case REQUEST_RIGHT: l->frames_back = MAX(0, l->frames_back - 1); return true;
     case REQUEST_PAUSE: tasks_pause(ui); return true;
     case REQUEST_STOP_ALL: stop_all(ui); return true;
     case REQUEST_CLEAR: tasks_remove_finished(tasks), show(ui, 0); return true;
@@ -396,12 +396,12 @@ on_request(struct ui *ui, enum request request)
         choose_picture(ui, t, request == REQUEST_NEXT_PANE ? 1 : -1);
         return true;
     case REQUEST_ENTER:
-        l->alone = t && (t->sweep || has_several(t)) ? !l->alone : l->alone;
+        l->single = t && (t->sweep || has_several(t)) ? !l->single : l->single;
         return true;
     case REQUEST_BACK:
-        if (!(t && (t->sweep || has_several(t)) && l->alone))
+        if (!(t && (t->sweep || has_several(t)) && l->single))
             return false;
-        l->alone = false;
+        l->single = false;
         return true;
     default: return t && on_task_request(ui, t, request);
     }

@@ -25,9 +25,9 @@ struct row {
 
 struct models {
     int selected, top;
-    bool asked;
+    bool requested;
     struct row rows[ROWS_MAX];
-    int count, of_models; // the first of_models rows are models and trained ones
+    int count, model_rows; // the first model_rows rows are models and trained ones
     struct area list;
 };
 
@@ -41,9 +41,9 @@ static void
 open_models(struct ui *ui)
 {
     struct models *m = models_of(ui);
-    if (!ui_machine(ui) || !m->asked)
+    if (!ui_machine(ui) || !m->requested)
         client_describe(ui_client(ui));
-    m->asked = true;
+    m->requested = true;
     training_load(ui);
 }
 
@@ -65,7 +65,7 @@ list_rows(const struct ui *ui)
             m->rows[m->count++] = (struct row){.kind = ROW_TRAINED, .run = &t->runs[i]};
         free(made);
     }
-    m->of_models = m->count;
+    m->model_rows = m->count;
     for (size_t i = 0; i < jv_size(devices) && m->count < ROWS_MAX; i++)
         if (strcmp(jv_string(jv_get(jv_at(devices, i), "name"), ""), "null") != 0)
             m->rows[m->count++] = (struct row){.kind = ROW_DEVICE, .about = jv_at(devices, i)};
@@ -133,12 +133,12 @@ draw_list(const struct ui *ui, const struct area *a)
     if (!ui_machine(ui))
         draw_text(a->y + 1, a->x + 1, a->columns - 2, ROLE_DIM,
                   "asking the worker \u2026");
-    int rows = a->rows - 1 - (m->of_models < m->count);
+    int rows = a->rows - 1 - (m->model_rows < m->count);
     m->top = draw_scroll(m->count, m->selected, rows, m->top);
     m->list = (struct area){a->y + 1, a->x, a->rows - 1, a->columns};
     int y = a->y + 1;
     for (int i = m->top; i < m->count && i < m->top + rows; i++, y++) {
-        if (i == m->of_models) {
+        if (i == m->model_rows) {
             struct area head = {y++, a->x, 1, a->columns};
             draw_heading(&head, false, "devices");
         }
@@ -187,7 +187,7 @@ device_in_use(const struct ui *ui)
 {
     struct models *m = models_of(ui);
     const struct row *first = NULL;
-    for (int i = m->of_models; i < m->count; i++) {
+    for (int i = m->model_rows; i < m->count; i++) {
         if (is_in_use(ui, &m->rows[i]))
             return &m->rows[i];
         bool emulated = jv_bool(jv_get(m->rows[i].about, "emulated"), false);
@@ -395,12 +395,12 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
 {
     struct models *m = models_of(ui);
     int row = m->top + y - m->list.y;
-    bool device = row > m->of_models; // below the devices' heading
+    bool device = row > m->model_rows; // below the devices' heading
     if (turn) {
         on_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         return;
     }
-    if (!draw_contains(&m->list, y, x) || row == m->of_models || row - device >= m->count)
+    if (!draw_contains(&m->list, y, x) || row == m->model_rows || row - device >= m->count)
         return;
     m->selected = row - device;
     if (twice)

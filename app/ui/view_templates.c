@@ -171,7 +171,7 @@ templates_bind(struct form *f, const struct template_entry *e, struct template *
         const char *value = form_value(f, variable_id(name, id));
         bool same = t->variables[i].value && strcmp(t->variables[i].value, value) == 0;
         char *typed =
-            t->variables[i].type == VARIABLE_IMAGE ? places_typed(value) : mem_strdup(value);
+            t->variables[i].type == VARIABLE_IMAGE ? places_expand(value) : mem_strdup(value);
         if (*value && !same)
             ok =
                 template_set(t, name, typed, err) || (form_select(f, variable_id(name, id)), false);

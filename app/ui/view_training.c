@@ -54,7 +54,7 @@ free_run(struct run *r)
     if (r->log.folder)
         trainlog_close(&r->log);
     free(r->folder);
-    free(r->asked);
+    free(r->requested);
     jv_free(r->job);
     *r = (struct run){0};
 }
@@ -110,7 +110,7 @@ add(struct ui *ui, const char *folder, struct err *err)
 void
 training_request_jobs(struct ui *ui)
 {
-    training_of(ui)->asked = ui_now();
+    training_of(ui)->requested_at = ui_now();
     client_commands(ui_client(ui));
 }
 
@@ -277,7 +277,7 @@ on_event(struct ui *ui, struct client_event *e)
         ui_say(ui, ROLE_ERROR, "%s", jv_string(jv_get(e->data, "text"), "it could not start"));
     if (e->type == CLIENT_LOST)
         for (int i = 0; i < t->count; i++)
-            free(t->runs[i].asked), t->runs[i].asked = NULL;
+            free(t->runs[i].requested), t->runs[i].requested = NULL;
     if (e->type == CLIENT_PIECE)
         training_on_piece(ui, e);
 }

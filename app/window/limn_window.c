@@ -35,7 +35,7 @@ image_of(const uint8_t *bytes, int width, int height, enum image_format format)
 }
 
 static void
-take_paint(struct window *w, const struct wire_message *m)
+on_paint(struct window *w, const struct wire_message *m)
 {
     int width = side_of(m, "width"), height = side_of(m, "height");
     int mask_width = side_of(m, "mask_width"), mask_height = side_of(m, "mask_height");
@@ -53,7 +53,7 @@ take_paint(struct window *w, const struct wire_message *m)
 }
 
 static void
-take_frame(struct window *w, const struct wire_message *m)
+on_frame(struct window *w, const struct wire_message *m)
 {
     int width = side_of(m, "width"), height = side_of(m, "height");
     if (!width || !height || m->size != (size_t)width * (size_t)height * 3)
@@ -88,9 +88,9 @@ turn(struct window *w, struct wire *wire)
     enum wire_state state = wire_receive(wire, &err);
     while (wire_take(wire, &m, &err)) {
         if (strcmp(m.type, "frame") == 0)
-            take_frame(w, &m);
+            on_frame(w, &m);
         if (strcmp(m.type, "paint") == 0)
-            take_paint(w, &m);
+            on_paint(w, &m);
         wire_message_free(&m);
     }
     for (char *file = window_dropped(w); file; file = window_dropped(w)) {

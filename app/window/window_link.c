@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 #include "renderer/image/mask.h"
 
-enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, GOODBYE_TURNS = 100 }; // bytes; files; of 10 ms each
+enum { QUEUE_MAX = 8 << 20, DROPS_MAX = 16, CLOSE_TURNS = 100 }; // bytes; files; of 10 ms each
 
 struct window_link {
     pid_t pid;
@@ -88,7 +88,7 @@ window_link_close(struct window_link *l)
     close(l->fd); // it exits by itself
     close(l->errors);
     for (int i = 0; l->pid > 0 && waitpid(l->pid, NULL, WNOHANG) == 0; i++) {
-        if (i == GOODBYE_TURNS)
+        if (i == CLOSE_TURNS)
             kill(l->pid, SIGKILL); // a hung display must not hold up limn
         usleep(10000);
     }
@@ -149,7 +149,7 @@ window_link_paint(struct window_link *l, const struct image *picture, const stru
 
 // Keeps only the newest mask.
 static void
-take_painted(struct window_link *l, const struct wire_message *m)
+on_painted(struct window_link *l, const struct wire_message *m)
 {
     int64_t width = jv_integer(jv_get(m->head, "width"), 0),
             height = jv_integer(jv_get(m->head, "height"), 0);
@@ -190,7 +190,7 @@ window_link_turn(struct window_link *l, struct err *err)
         if (strcmp(m.type, "dropped") == 0 && file && l->drop_count < DROPS_MAX)
             l->drops[l->drop_count++] = mem_strdup(file);
         if (strcmp(m.type, "painted") == 0)
-            take_painted(l, &m);
+            on_painted(l, &m);
         wire_message_free(&m);
     }
     if (state <= WIRE_IDLE && own.code == ERR_NONE && wire_flush(l->wire))

@@ -143,11 +143,11 @@ start(struct client *c, struct err *err)
 static bool
 is_host_name(const char *host)
 {
-    enum { MOST = 64 + 1 + 255 };
+    enum { HOST_MAX = 64 + 1 + 255 };
     static const char special[] = "'\"`$;&<>|(){}";
     const char *at = strrchr(host, '@'), *host_part = at ? at + 1 : host;
     bool ok = *host_part && *host_part != '-' && *host != '-' && at != host &&
-              strlen(host) <= MOST && !strchr(host_part, '\\');
+              strlen(host) <= HOST_MAX && !strchr(host_part, '\\');
     for (const char *c = host; ok && *c; c++)
         ok = (unsigned char)*c > ' ' && *c != 0x7f && !strchr(special, *c);
     return ok;

@@ -239,7 +239,7 @@ log_refused(struct client *c, const struct err *why, bool refused, struct client
 }
 
 static void
-take_frame(struct client *c, const struct wire_message *m, struct client_event *e)
+set_frame(struct client *c, const struct wire_message *m, struct client_event *e)
 {
     e->image = frame_image(m, (int)jv_integer(jv_get(m->head, "width"), 0),
                            (int)jv_integer(jv_get(m->head, "height"), 0),
@@ -254,7 +254,7 @@ take_frame(struct client *c, const struct wire_message *m, struct client_event *
 
 // The fields that events have as members.
 static void
-take_fields(const struct wire_message *m, struct client_event *e)
+fill_event(const struct wire_message *m, struct client_event *e)
 {
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (strcmp(types[i].name, m->type) == 0)
@@ -277,7 +277,7 @@ event_of(struct client *c, struct wire_message *m, struct client_event *e)
         mark_wanted(c, jv_string(jv_get(m->head, "hash"), ""));
         return false;
     }
-    take_fields(m, e);
+    fill_event(m, e);
     if (!is_expected(c, e))
         return false;
     if (e->type == CLIENT_LOG)
@@ -288,7 +288,7 @@ event_of(struct client *c, struct wire_message *m, struct client_event *e)
     if (e->type == CLIENT_COMMANDS && test_and_clear(&c->commands_repeat))
         client_commands(c);
     if (e->type == CLIENT_PROGRESS && m->size) {
-        take_frame(c, m, e);
+        set_frame(c, m, e);
     } else {
         e->png = m->payload;
         e->png_size = m->size;
@@ -300,7 +300,7 @@ event_of(struct client *c, struct wire_message *m, struct client_event *e)
 }
 
 static bool
-take_message(struct client *c, struct wire_message *m, struct client_event *e)
+handle_message(struct client *c, struct wire_message *m, struct client_event *e)
 {
     struct err why = {0};
     enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_WORKER, m, &why);
@@ -356,7 +356,7 @@ client_next(struct client *c, struct client_event *e)
     while (turn_has_time(c)) {
         c->turn_events++;
         if (c->lost.code == ERR_NONE && wire_take(c->wire, &m, &c->lost)) {
-            bool is_event = take_message(c, &m, e);
+            bool is_event = handle_message(c, &m, e);
             wire_message_free(&m);
             if (is_event)
                 return true;

@@ -139,7 +139,7 @@ receive(struct worker *w)
     enum wire_state state = wire_receive(w->wire, &err);
     struct wire_message m;
     while (state != WIRE_BROKEN && !w->quit && wire_take(w->wire, &m, &err)) {
-        worker_take(w, &m);
+        worker_handle(w, &m);
         wire_message_free(&m);
     }
     if (state > WIRE_IDLE || err.code != ERR_NONE)

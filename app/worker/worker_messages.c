@@ -270,7 +270,7 @@ worker_log_to_client(enum log_level level, const char *module, const char *text,
 
 // A refused message is logged, and nothing else happens.
 void
-worker_take(struct worker *w, struct wire_message *m)
+worker_handle(struct worker *w, struct wire_message *m)
 {
     struct err err = {0};
     enum protocol_verdict verdict = protocol_check(PROTOCOL_FROM_LIMN, m, &err);

@@ -61,6 +61,6 @@ void worker_refuse_load(struct worker *w, const char *id, const struct err *err)
 void worker_start_ready(struct worker *w);
 void worker_add_pending(struct worker *w, struct pending *p);
 void worker_log_to_client(enum log_level level, const char *module, const char *text, void *data);
-void worker_take(struct worker *w, struct wire_message *m);
+void worker_handle(struct worker *w, struct wire_message *m);
 
 #endif

@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct hub_model m = {0};
     rest = data;
     rest_size = size;
-    bool ok = hub_look(&m, "org/name", NULL, 1, NULL, &err);
+    bool ok = hub_fetch_info(&m, "org/name", NULL, 1, NULL, &err);
     fuzz_said(ok ? "" : NULL, &err);
     if (ok)
         check_paths(&m);
