@@ -14,21 +14,21 @@
 #include "loaders/inside.h"
 
 static double
-limit_from(const char *variable, double usual, double least, double most)
+limit_from(const char *variable, double fallback, double min, double max)
 {
     static atomic_int warned;
     const char *text = getenv(variable);
     if (!text || !*text)
-        return usual;
+        return fallback;
     char *end;
     double v = strtod(text, &end);
-    if (!*end && v >= least && v <= most)
+    if (!*end && v >= min && v <= max)
         return v;
     if (!atomic_exchange(&warned, 1))
         log_line(LOG_WARN, "loaders",
                  "%s is '%.40s', but must be a number in %g..%g: the limit stays %g", variable,
-                 text, least, most, usual);
-    return usual;
+                 text, min, max, fallback);
+    return fallback;
 }
 
 struct loader_limits

@@ -269,9 +269,9 @@ canvas_damage(struct canvas *c, struct canvas_rect *rects, int max)
             continue;
         c->damaged[y] = (struct span){0};
         struct canvas_rect *last = count ? &rects[count - 1] : NULL;
-        bool goes_on = last && last->row + last->rows == y && last->column == s.from &&
-                       last->columns == s.to - s.from;
-        if (!goes_on && count < max) {
+        bool continues = last && last->row + last->rows == y && last->column == s.from &&
+                         last->columns == s.to - s.from;
+        if (!continues && count < max) {
             rects[count++] = (struct canvas_rect){y, s.from, 1, s.to - s.from};
             continue;
         }

@@ -83,18 +83,19 @@ static bool
 keys_differ(const struct reader *r, const struct yaml *map, struct err *err)
 {
     size_t n = (size_t)map->count;
-    const struct yaml **sorted = mem_alloc((n + 1) * sizeof *sorted), *twice = NULL;
+    const struct yaml **sorted = mem_alloc((n + 1) * sizeof *sorted), *duplicate = NULL;
     for (size_t i = 0; i < n; i++)
         sorted[i] = &map->children[i];
     qsort(sorted, n, sizeof *sorted, by_key);
     for (size_t i = 1; i < n; i++)
-        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0 && (!twice || sorted[i] < twice))
-            twice = sorted[i];
+        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0 &&
+            (!duplicate || sorted[i] < duplicate))
+            duplicate = sorted[i];
     free(sorted);
-    if (!twice)
+    if (!duplicate)
         return true;
-    const struct yaml at = {.line = twice->key_line, .column = twice->key_column};
-    return yaml_tree_error(&at, r->name, err, "the key '%.60s' is here twice", twice->key);
+    const struct yaml at = {.line = duplicate->key_line, .column = duplicate->key_column};
+    return yaml_tree_error(&at, r->name, err, "the key '%.60s' is here twice", duplicate->key);
 }
 
 static bool read_node(struct reader *r, const yaml_event_t *event, struct yaml *out, int depth,

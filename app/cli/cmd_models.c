@@ -48,7 +48,7 @@ print_list(const char *what, char **names, int count)
 
 // One part against its weights; adds to the JSON or prints.
 static bool
-check_part(const struct model_folder *m, const struct part *part, struct jv *json, bool *whole,
+check_part(const struct model_folder *m, const struct part *part, struct jv *json, bool *complete,
            struct err *err)
 {
     struct params_report r = {0};
@@ -73,7 +73,7 @@ check_part(const struct model_folder *m, const struct part *part, struct jv *jso
         print_list("misshapen", r.mismatched, r.mismatched_count);
     }
     if (ok)
-        *whole &= params_report_is_empty(&r);
+        *complete &= params_report_is_empty(&r);
     params_report_finish(&r);
     return ok;
 }
@@ -86,9 +86,9 @@ check_golden(const struct model_folder *m, const struct options *o, struct jv *j
     struct device *d = device_open(o->device, err);
     struct model_golden_params p = {
         .folder = m, .golden = o->golden, .device = d, .dtype = o->dtype};
-    bool whole = pipeline_golden_is(o->golden);
-    bool ok = d && (whole ? pipeline_golden_run(&p, &result, err)
-                          : model_golden_run(&p, &result, err));
+    bool complete = pipeline_golden_is(o->golden);
+    bool ok = d && (complete ? pipeline_golden_run(&p, &result, err)
+                             : model_golden_run(&p, &result, err));
     double tolerance = o->tolerance >= 0 ? o->tolerance : o->dtype == DTYPE_F32 ? 1e-4 : 2e-2;
     if (ok) {
         *within = result.relative_error <= tolerance; // false for NaN
@@ -174,24 +174,24 @@ check(const struct options *o)
     bool ok = apply_loras(m, o->lora, &err) &&
               (!m->family->defaults || !m->has_scheduler ||
                pipeline_defaults_read(&defaults, m, &err));
-    bool whole = true, within = true;
+    bool complete = true, within = true;
     char hash[17];
     if (!json)
         command_say(stdout, "%s", m->path);
     for (int i = 0; ok && i < m->parts.count; i++)
-        ok = check_part(m, &m->parts.at[i], parts, &whole, &err);
+        ok = check_part(m, &m->parts.at[i], parts, &complete, &err);
     ok = ok && model_folder_hash(m, hash, &err);
     if (ok && !json)
         printf("  tokenizer: %s, scheduler: %s, hash %s\n", m->tokenizer ? "yes" : "none",
                m->has_scheduler ? "yes" : "none", hash);
-    if (ok && whole && m->family->grain && m->tokenizer && m->parts.count > 1)
+    if (ok && complete && m->family->grain && m->tokenizer && m->parts.count > 1)
         ok = print_memory(m, o, json, &err);
     if (ok && o->golden)
         ok = check_golden(m, o, json, &within, &err);
     if (ok && json) {
         jv_set(json, "path", jv_from_string(m->path));
         jv_set(json, "hash", jv_from_string(hash));
-        jv_set(json, "whole", jv_from_bool(whole));
+        jv_set(json, "whole", jv_from_bool(complete));
         jv_set(json, "parts", parts);
         jv_set(json, "tokenizer", jv_from_bool(m->tokenizer));
         jv_set(json, "scheduler", jv_from_bool(m->has_scheduler));
@@ -205,7 +205,7 @@ check(const struct options *o)
     model_folder_close(m);
     int code = ok ? 0 : command_failed(&err);
     // Where weights do not fit, that is the news, not that the golden could not be run.
-    return whole && within ? code : 1;
+    return complete && within ? code : 1;
 }
 
 // --- list -------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@
 
 struct options {
     const char *as, *sha256;
-    int patience;
+    int timeout;
 };
 
 // --- What is said on the way
@@ -71,11 +71,11 @@ show(void *ctx, int64_t done, int64_t total, const char *why)
     m->shown = now;
     m->tenth = tenth;
     double rate = (double)(done - m->first) / (now - m->start + 1e-9);
-    char all[24], here[24], left[24], a_second[24];
+    char all[24], here[24], left[24], rate_text[24];
     bool known = total > 0 && rate > 0;
     fprintf(stderr, "%s%s%s%s, %s/s%s%s%s", m->terminal ? "\r" : "", format_bytes(done, here),
             total > 0 ? " of " : "", total > 0 ? format_bytes(total, all) : "",
-            format_bytes((int64_t)rate, a_second), known ? ", " : "",
+            format_bytes((int64_t)rate, rate_text), known ? ", " : "",
             known ? format_duration((double)(total - done) / rate, left) : "",
             known ? m->terminal ? " to go\033[K" : " to go\n" : m->terminal ? "\033[K" : "\n");
 }
@@ -114,9 +114,9 @@ print_summary(const struct hub_model *m, const char *folder, int64_t missing, in
         files += m->files[i].needed;
     command_say(stdout, "%s, licence: %s%s", m->name, m->licence ? m->licence : "none is named",
                 m->gated ? " (gated)" : "");
-    char all[24], to_come[24], there[24];
+    char all[24], remaining[24], there[24];
     command_say(stdout, "%d files of %s, of which %s are to come, to %s (room for %s)", files,
-                format_bytes(m->bytes, all), format_bytes(missing, to_come), folder,
+                format_bytes(m->bytes, all), format_bytes(missing, remaining), folder,
                 format_bytes(room, there));
     fflush(stdout);
 }
@@ -143,14 +143,14 @@ fetch_model(const struct options *o, const char *name, const char *token, struct
     int64_t missing = 0, room = 0;
     struct meter line = meter();
     char *folder = folder_of(o, name, err);
-    bool ok = folder && hub_fetch_info(&m, name, token, o->patience, &command_interrupted, err);
+    bool ok = folder && hub_fetch_info(&m, name, token, o->timeout, &command_interrupted, err);
     if (ok) {
         missing = get_missing(folder, &m);
         ok = get_check_space(folder, missing, &room, err);
     }
     if (ok)
         print_summary(&m, folder, missing, room);
-    struct get g = {.folder = folder, .token = token, .patience = o->patience,
+    struct get g = {.folder = folder, .token = token, .timeout = o->timeout,
                     .cancel = &command_interrupted, .progress = show, .ctx = &line};
     ok = ok && get_model(&g, &m, err);
     end_line(&line);
@@ -180,7 +180,7 @@ fetch_file(const struct options *o, const char *url, const char *token, struct e
     struct meter line = meter();
     char *folder = xdg_make(XDG_DATA, "files", err), *path = NULL;
     struct get g = {.folder = folder, .token = is_of_hub(url) ? token : NULL,
-                    .patience = o->patience, .cancel = &command_interrupted, .progress = show,
+                    .timeout = o->timeout, .cancel = &command_interrupted, .progress = show,
                     .ctx = &line};
     bool ok = folder && get_file(&g, url, o->sha256, &path, err);
     end_line(&line);
@@ -221,7 +221,7 @@ static const struct option get_options[] = {
     {OPTION_TEXT("as", "NAME", struct options, as, "what the model's folder is called here")},
     {OPTION_TEXT("sha256", "HEX", struct options, sha256,
                  "the checksum that a single file must have")},
-    {OPTION_WHOLE("timeout", "SECONDS", 1, 3600, struct options, patience,
+    {OPTION_WHOLE("timeout", "SECONDS", 1, 3600, struct options, timeout,
                   "give up after this long without data"),
      .fallback = "60"},
     {0},

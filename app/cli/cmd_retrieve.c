@@ -80,8 +80,8 @@ vector_of_file(const struct retrieve_options *o, struct index *x, const char *im
                struct err *err)
 {
     const struct index_about *about = index_about(x);
-    const struct look_options want = {.cover = 4 * about->side, .cover_least = about->side};
-    struct image *whole = look_decode_file(image, &want, err);
+    const struct look_options options = {.cover = 4 * about->side, .cover_least = about->side};
+    struct image *whole = look_decode_file(image, &options, err);
     struct image *rgb = whole ? image_convert(whole, IMAGE_RGB8, 0xFFFFFF, err) : NULL;
     float *features = mem_zalloc((size_t)about->features * sizeof *features);
     struct looks looks = {0};
@@ -152,20 +152,20 @@ static bool
 find_image(const struct retrieve_options *o, const char *index, const char *image, struct hits *h,
            struct err *err)
 {
-    char count[16], *said = NULL;
+    char count[16], *output = NULL;
     snprintf(count, sizeof count, "%d", o->count);
     const char *words[] = {"nearest", "--count", count, "--device", o->device,
                            "--",      index,     image, NULL};
     const char *with[] = {"nearest", "--count", count, "--device", o->device, "--model",
                           o->model,  "--",      index, image,      NULL};
-    bool ok = through_capture(NULL, o->model ? with : words, &said, err);
-    struct jv *list = ok ? jv_parse(said, strlen(said), "limn nearest", err) : NULL;
+    bool ok = through_capture(NULL, o->model ? with : words, &output, err);
+    struct jv *list = ok ? jv_parse(output, strlen(output), "limn nearest", err) : NULL;
     for (size_t i = 0; i < jv_size(list) && h->count < INDEX_FOUND_MAX; i++)
         h->items[h->count++] =
             (struct hit){.row = jv_integer(jv_get(jv_at(list, i), "row"), -1),
                          .distance = jv_number(jv_get(jv_at(list, i), "distance"), 2)};
     jv_free(list);
-    free(said);
+    free(output);
     return list != NULL;
 }
 

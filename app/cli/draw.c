@@ -212,8 +212,8 @@ keep_cell(struct drawing *d, const struct client_event *e, const char *name)
 {
     struct sheet_cell *cell = &d->sheet.cells[d->current];
     struct job made;
-    const struct look_options want = {.png = true};
-    cell->image = look_decode(e->png, e->png_size, name, &want, NULL);
+    const struct look_options options = {.png = true};
+    cell->image = look_decode(e->png, e->png_size, name, &options, NULL);
     if (job_from_png_in(&made, e->png, e->png_size, name, NULL)) {
         job_finish(&cell->job);
         cell->job = made;

@@ -205,14 +205,14 @@ replace_reference(const struct generate *g, struct job *j, const char *text, str
     const char *rest = NULL;
     struct job one = JOB_EMPTY;
     bool ok = parse_numbered(text, "--ref", &marker, &rest, err) && add_reference(&one, text, err);
-    struct job_reference *old = ok ? job_find(j, marker) : NULL, taken;
+    struct job_reference *old = ok ? job_find(j, marker) : NULL, moved;
     if (ok && !old)
         ok = err_set(err, ERR_INPUT, "%s has no reference %d", g->source, marker);
     if (ok) {
         keep_loader(g, &one.references[0], old, *rest && rest[strlen(rest) - 1] == '@');
-        taken = *old;
+        moved = *old;
         *old = one.references[0];
-        one.references[0] = taken;
+        one.references[0] = moved;
     }
     job_finish(&one);
     return ok;

@@ -44,10 +44,10 @@ request_picture(const struct job_reference *ref, const struct loader_host *loade
     struct err own = {0};
     const char *name = ref->file ? ref->file : "the picture";
     // A loader sees the picture whole; without one only the pixels that are wanted come out.
-    const struct look_options want = {.side = side, .stop = stop};
+    const struct look_options options = {.side = side, .stop = stop};
     struct image *image = ref->loader && !ref->processed
                               ? run_loader(ref, name, loaders, stop, &own)
-                              : look_decode(ref->data, ref->size, name, &want, &own);
+                              : look_decode(ref->data, ref->size, name, &options, &own);
     int longer = image ? MAX(image->width, image->height) : 0;
     if (longer > side) {
         double f = (double)side / longer;

@@ -374,7 +374,7 @@ static bool
 start_detached(struct running *r, struct err *err)
 {
     enum { POLLS = 8, POLLS_MAX = 150, POLL_MS = 200 };
-    bool ok = true, looks = false;
+    bool ok = true, following = false;
     r->quiet = true;
     for (int i = 0, all = 0; ok && !r->ended && i < POLLS && all < POLLS_MAX;
          i += r->held_size > 0, all += r->begun) {
@@ -386,8 +386,8 @@ start_detached(struct running *r, struct err *err)
             ok = on_event(r, &e, err);
             client_event_free(&e);
         }
-        if (r->begun && !looks) {
-            looks = true;
+        if (r->begun && !following) {
+            following = true;
             client_follow(r->client, r->id);
         }
     }
@@ -421,7 +421,7 @@ set_error_from(const struct running *r, const char *output, struct err *err)
 }
 
 bool
-through_capture(const char *host, const char *const *words, char **said, struct err *err)
+through_capture(const char *host, const char *const *words, char **output, struct err *err)
 {
     struct command_request command_request = {0};
     struct job id = JOB_EMPTY;
@@ -439,9 +439,9 @@ through_capture(const char *host, const char *const *words, char **said, struct 
     if (r.client)
         command_request_start(&command_request, r.client, id.id, false);
     bool ok = r.client && follow(&r, false, err);
-    *said = mem_strndup(r.held_output ? r.held_output : "", r.held_size);
+    *output = mem_strndup(r.held_output ? r.held_output : "", r.held_size);
     if (ok && r.code)
-        ok = set_error_from(&r, *said, err);
+        ok = set_error_from(&r, *output, err);
     client_close(r.client);
     command_request_finish(&command_request);
     free(r.held_output);

@@ -49,9 +49,9 @@ bool command_request_from(struct command_request *e, const struct command_line *
 // limn train's (train_request.c).
 bool train_request(struct command_request *e, const struct command_line *line, struct err *err);
 
-// Runs a command for its standard output: *said, freed with free(). Words as on a command line,
+// Runs a command for its standard output: *output, freed with free(). Words as on a command line,
 // NULL at the end. If it fails, err has its message.
-bool through_capture(const char *host, const char *const *words, char **said, struct err *err);
+bool through_capture(const char *host, const char *const *words, char **output, struct err *err);
 
 // Runs a command through a worker; returns its exit code.
 int through_run(const struct command_line *line);

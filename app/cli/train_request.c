@@ -70,17 +70,17 @@ add_command_line(struct command_request *r, const struct command_line *line, str
 static char *
 name_of_model(const char *path)
 {
-    char *whole = realpath(path, NULL), *name = NULL;
+    char *real = realpath(path, NULL), *name = NULL;
     char **places = places_of("models");
-    for (int i = 0; whole && places[i] && !name; i++) {
-        char *own = file_join(places[i], file_basename(whole)), *own_whole = realpath(own, NULL);
-        if (own_whole && strcmp(own_whole, whole) == 0)
-            name = mem_strdup(file_basename(whole));
-        free(own_whole);
+    for (int i = 0; real && places[i] && !name; i++) {
+        char *own = file_join(places[i], file_basename(real)), *own_real = realpath(own, NULL);
+        if (own_real && strcmp(own_real, real) == 0)
+            name = mem_strdup(file_basename(real));
+        free(own_real);
         free(own);
     }
     places_free(places);
-    free(whole);
+    free(real);
     return name;
 }
 

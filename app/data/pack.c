@@ -96,13 +96,13 @@ spool_get(int fd, uint8_t *data, size_t size, size_t record, struct err *err)
 static struct image *
 load_picture(const struct pack_builder *b, const struct data_record *r, struct err *err)
 {
-    const struct look_options want = {.cover = 4 * b->size, .cover_least = b->size};
+    const struct look_options options = {.cover = 4 * b->size, .cover_least = b->size};
     if (r->data)
-        return look_child_decode(b->look_child, r->data, r->size, r->name, &want, err);
+        return look_child_decode(b->look_child, r->data, r->size, r->name, &options, err);
     size_t size;
     char *data = file_read(r->name, LIMIT_PICTURE_BYTES, &size, err);
     struct image *in =
-        data ? look_child_decode(b->look_child, data, size, r->name, &want, err) : NULL;
+        data ? look_child_decode(b->look_child, data, size, r->name, &options, err) : NULL;
     free(data);
     return in;
 }

@@ -261,16 +261,16 @@ learn_style(struct recogniser *r, const int *records, int n)
 {
     double *all = mem_alloc((size_t)n * STYLE_FEATURES * sizeof *all);
     double *gram = mem_zalloc((size_t)STYLE_FEATURES * STYLE_FEATURES * sizeof *gram);
-    int *often = mem_zalloc((size_t)r->styles * sizeof *often);
+    int *counts = mem_zalloc((size_t)r->styles * sizeof *counts);
     for (int k = 0; k < n; k++) {
         style_features(pack_image(r->pack, records[k]), r->side, all + (size_t)k * STYLE_FEATURES);
-        often[pack_style(r->pack, records[k])]++;
+        counts[pack_style(r->pack, records[k])]++;
     }
     learn_scales(r, all, n);
     for (int k = 0; k < n; k++) {
         double *x = all + (size_t)k * STYLE_FEATURES;
         int style = pack_style(r->pack, records[k]);
-        double w = 1 / sqrt(1. + often[style]);
+        double w = 1 / sqrt(1. + counts[style]);
         standardise(r, x);
         add_outer(gram, STYLE_FEATURES, x, w);
         for (int s = 0; s < r->styles; s++)
@@ -285,7 +285,7 @@ learn_style(struct recogniser *r, const int *records, int n)
     }
     free(all);
     free(gram);
-    free(often);
+    free(counts);
 }
 
 int
@@ -327,12 +327,12 @@ learn_scatter(struct recogniser *r, const int *records, int n)
 {
     double *all = mem_alloc((size_t)n * SUBJECT_FEATURES * sizeof *all);
     double *centre = mem_zalloc((size_t)r->subjects * SUBJECT_FEATURES * sizeof *centre);
-    int *often = mem_zalloc((size_t)r->subjects * sizeof *often);
+    int *counts = mem_zalloc((size_t)r->subjects * sizeof *counts);
     for (int k = 0; k < n; k++) {
         double *x = all + (size_t)k * SUBJECT_FEATURES;
         int s = pack_subject(r->pack, records[k]);
         subject_features(pack_image(r->pack, records[k]), r->side, x);
-        often[MAX(s, 0)] += s >= 0;
+        counts[MAX(s, 0)] += s >= 0;
         for (int i = 0; i < SUBJECT_FEATURES; i++) {
             r->mean[i] += x[i] / n;
             centre[(size_t)MAX(s, 0) * SUBJECT_FEATURES + (size_t)i] += s >= 0 ? x[i] : 0;
@@ -341,17 +341,17 @@ learn_scatter(struct recogniser *r, const int *records, int n)
     for (int k = 0; k < n; k++) {
         double *x = all + (size_t)k * SUBJECT_FEATURES;
         int s = pack_subject(r->pack, records[k]);
-        if (s < 0 || often[s] < OFTEN)
+        if (s < 0 || counts[s] < OFTEN)
             continue;
         for (int i = 0; i < SUBJECT_FEATURES; i++)
-            x[i] -= centre[(size_t)s * SUBJECT_FEATURES + (size_t)i] / often[s];
+            x[i] -= centre[(size_t)s * SUBJECT_FEATURES + (size_t)i] / counts[s];
         add_outer(r->lower, SUBJECT_FEATURES, x, 1);
     }
     add_ridge(r->lower, SUBJECT_FEATURES, 0.02);
     cholesky(r->lower, SUBJECT_FEATURES);
     free(all);
     free(centre);
-    free(often);
+    free(counts);
 }
 
 static void

@@ -127,7 +127,7 @@ fetch_remaining(struct download *d, const char *url, struct err *err)
                                  .token = g->token,
                                  .from = d->received,
                                  .take = receive,
-                                 .patience = g->patience,
+                                 .timeout = g->timeout,
                                  .cancel = g->cancel,
                                  .ctx = d};
         bool ok = http_get(&r, &a, &own);

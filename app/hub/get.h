@@ -9,7 +9,7 @@
 
 struct get {
     const char *folder, *token;
-    int patience; // seconds without data after which it gives up
+    int timeout; // seconds without data after which it gives up
     const atomic_int *cancel;
     // Bytes so far and in total; `why`: the reason for a retry while waiting for it, else NULL.
     // The callback may be NULL.

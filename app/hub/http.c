@@ -130,9 +130,9 @@ set_options(struct hop *h, const char *url, const char *token)
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(c, CURLOPT_USERAGENT, "limn/" LIMN_VERSION);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)MIN(CONNECT_SECONDS, h->r->patience));
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)MIN(CONNECT_SECONDS, h->r->timeout));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->r->patience);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->r->timeout);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -168,7 +168,7 @@ failed(struct hop *h, CURLcode code, const char *host, struct err *err)
     if (h->err.code != ERR_NONE)
         return err_set(err, h->err.code, "%s", h->err.text);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, ERR_IO, "%s: no data came for %d s", host, h->r->patience);
+        return err_set(err, ERR_IO, "%s: no data came for %d s", host, h->r->timeout);
     if (code == CURLE_PARTIAL_FILE)
         return err_set(err, ERR_IO, "%s closed the connection before the end of its answer", host);
     return err_set(err, ERR_IO, "%s: %s", host, curl_easy_strerror(code));

@@ -15,7 +15,7 @@ struct http_request {
     const char *url;
     const char *token; // bearer token; NULL: none
     int64_t from;      // bytes that exist already: only the rest is requested
-    int patience;      // seconds without data after which it gives up
+    int timeout;       // seconds without data after which it gives up
     const atomic_int *cancel;
     // The body as it arrives; `from`: its first byte, 0 if the server sends all of it again.
     bool (*take)(void *ctx, int64_t from, const void *bytes, size_t size, struct err *err);

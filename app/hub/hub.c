@@ -203,10 +203,10 @@ set_refusal(const struct hub_model *m, const struct http_answer *a, const char *
 }
 
 static struct jv *
-fetch_json(const struct hub_model *m, const char *url, const char *token, int patience,
+fetch_json(const struct hub_model *m, const char *url, const char *token, int timeout,
            const atomic_int *cancel, struct err *err)
 {
-    struct http_request r = {.url = url, .token = token, .patience = patience, .cancel = cancel};
+    struct http_request r = {.url = url, .token = token, .timeout = timeout, .cancel = cancel};
     struct http_answer a;
     size_t size;
     char *text = http_text(&r, LIMIT_HUB_BYTES, &size, &a, err);
@@ -220,13 +220,13 @@ fetch_json(const struct hub_model *m, const char *url, const char *token, int pa
 }
 
 bool
-hub_fetch_info(struct hub_model *m, const char *name, const char *token, int patience,
+hub_fetch_info(struct hub_model *m, const char *name, const char *token, int timeout,
                const atomic_int *cancel, struct err *err)
 {
     *m = (struct hub_model){.name = mem_strdup(name)};
     char *endpoint = hub_endpoint();
     char *url = mem_printf("%s/api/models/%s?blobs=true", endpoint, name);
-    struct jv *json = fetch_json(m, url, token, patience, cancel, err), *index = NULL;
+    struct jv *json = fetch_json(m, url, token, timeout, cancel, err), *index = NULL;
     bool ok = json && parse_model(m, json, err);
     free(url);
     free(endpoint);
@@ -236,7 +236,7 @@ hub_fetch_info(struct hub_model *m, const char *name, const char *token, int pat
                                      "models add", name);
     if (ok) {
         url = hub_url(m, "model_index.json");
-        index = fetch_json(m, url, token, patience, cancel, err);
+        index = fetch_json(m, url, token, timeout, cancel, err);
         free(url);
     }
     ok = ok && index && mark_files(m, index, err);

@@ -52,7 +52,7 @@ char *hub_url(const struct hub_model *m, const char *path);
 
 // Asks the hub. ERR_IO, ERR_INPUT: no such model, it needs permission, or limn cannot draw with it.
 // Call hub_model_finish() in any case.
-bool hub_fetch_info(struct hub_model *m, const char *name, const char *token, int patience,
+bool hub_fetch_info(struct hub_model *m, const char *name, const char *token, int timeout,
                     const atomic_int *cancel, struct err *err);
 void hub_model_finish(struct hub_model *m); // zeroed is fine
 

@@ -226,23 +226,23 @@ limit_per_name(struct index_build *b)
     int styles = MAX(pack_style_count(b->pack), 1), entries = 0;
     for (size_t i = 0; i < b->count; i++)
         entries = MAX(entries, b->items[i].entry + 1);
-    int *taken = mem_zalloc((size_t)entries * sizeof *taken);
+    int *counts = mem_zalloc((size_t)entries * sizeof *counts);
     bool *kept = mem_zalloc(b->count);
     for (int round = 0; round < styles && b->m->each; round++)
         for (size_t i = 0; i < b->count; i++) {
             struct item *item = &b->items[i];
             int style = MAX(pack_style(b->pack, item->record), 0);
             if (item->out || (item->entry + round) % styles != style ||
-                taken[item->entry] == b->m->each)
+                counts[item->entry] == b->m->each)
                 continue;
-            taken[item->entry]++;
+            counts[item->entry]++;
             kept[i] = true;
         }
     for (size_t i = 0; i < b->count && b->m->each; i++) {
         b->report->over += !b->items[i].out && !kept[i];
         b->items[i].out |= !kept[i];
     }
-    free(taken);
+    free(counts);
     free(kept);
 }
 
@@ -251,16 +251,16 @@ limit_per_name(struct index_build *b)
 static void *
 encode(const struct index_build *b, int record, size_t *size, struct err *err)
 {
-    int side = pack_size(b->pack), want = b->m->side ? b->m->side : b->info.size;
+    int side = pack_size(b->pack), target = b->m->side ? b->m->side : b->info.size;
     struct image whole = {.width = side,
                           .height = side,
                           .references = 1,
                           .format = IMAGE_RGB8,
                           .stride = (size_t)side * 3,
                           .pixels = (uint8_t *)(uintptr_t)pack_image(b->pack, record)};
-    if (side == want)
+    if (side == target)
         return codec_encode_webp(&whole, QUALITY, size, err);
-    struct image *small = image_resize(&whole, want, want, IMAGE_STRETCH, 0xFFFFFF, err);
+    struct image *small = image_resize(&whole, target, target, IMAGE_STRETCH, 0xFFFFFF, err);
     void *data = small ? codec_encode_webp(small, QUALITY, size, err) : NULL;
     image_unref(small);
     return data;
@@ -326,9 +326,9 @@ is_database(const char *path)
 static bool
 check_output(const struct index_make *m, struct err *err)
 {
-    bool spared = !file_same(m->out, m->source) &&
-                  (!file_is_below(m->out, m->source) || is_database(m->out));
-    return spared || err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
+    bool allowed = !file_same(m->out, m->source) &&
+                   (!file_is_below(m->out, m->source) || is_database(m->out));
+    return allowed || err_set(err, ERR_INPUT, "%s is an input: name another file", m->out);
 }
 
 bool

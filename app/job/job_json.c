@@ -150,9 +150,9 @@ bool
 job_parse(struct job *j, const struct jv *v, const char *name, struct err *err)
 {
     *j = JOB_EMPTY;
-    const struct jv *said = jv_get(v, "instruction");
-    const char *instruction = jv_string(said, NULL);
-    if (!instruction && jv_is_null(said))
+    const struct jv *value = jv_get(v, "instruction");
+    const char *instruction = jv_string(value, NULL);
+    if (!instruction && jv_is_null(value))
         return err_set(err, ERR_INPUT, "%s: it contains no instruction", name);
     if (!check_types(v, job_keys, COUNT_OF(job_keys), name, err))
         return false;

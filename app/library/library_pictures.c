@@ -101,11 +101,11 @@ library_picture_read(const char *file, const char *job, struct library_picture *
                                      file);
     }
     add_words(&words, &j);
-    char *whole = realpath(file, NULL);
+    char *real = realpath(file, NULL);
     stat(file, &st);
     const char *dash = strrchr(file, '-');
     *out = (struct library_picture){.job = mem_strdup(job ? job : ""),
-                                    .file = whole ? whole : mem_strdup(file),
+                                    .file = real ? real : mem_strdup(file),
                                     .instruction = mem_strdup(j.instruction ? j.instruction : ""),
                                     .words = words, .seed = j.seed, .created = st.st_mtime,
                                     .index = dash ? atoi(dash + 1) : 0,
@@ -148,8 +148,8 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     static const char *const orders[LIBRARY_SORT_COUNT] = {"id DESC", "id", "rating DESC, id DESC",
                                                            "seed, id"};
     *list = (struct library_list){0};
-    struct library_search want;
-    library_search_read(f->search ? f->search : "", &want);
+    struct library_search search;
+    library_search_read(f->search ? f->search : "", &search);
     char *tag = f->tag && *f->tag ? mem_printf(" %s ", f->tag) : NULL;
     char *sql = mem_printf(
         "SELECT id, job, file, instruction, words, tags, seed, created, idx, rating, model,"
@@ -160,14 +160,13 @@ library_query(struct library *l, const struct library_filter *f, struct library_
         " AND (?11 IS NULL OR instr(lower(model), lower(?11))>0)"
         " AND (?12 IS NULL OR instr(lower(template), lower(?12))>0)%s ORDER BY %s"
         " LIMIT ?5 OFFSET ?6",
-        want.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)"
-                   : " AND ?4 IS NULL",
+        search.match ? " AND id IN (SELECT rowid FROM found WHERE found MATCH ?4)"
+                     : " AND ?4 IS NULL",
         orders[f->sort < LIBRARY_SORT_COUNT ? f->sort : 0]);
-    sqlite3_stmt *s =
-        library_prepare(l, err, sql, "itttiiiiiitt", (int64_t)MAX(f->rating, want.rating), tag,
-                        f->job, want.match, (int64_t)(f->limit ? f->limit : 1000),
-                        (int64_t)f->offset, f->id, want.since, want.until, want.seed, want.model,
-                        want.template);
+    sqlite3_stmt *s = library_prepare(
+        l, err, sql, "itttiiiiiitt", (int64_t)MAX(f->rating, search.rating), tag, f->job,
+        search.match, (int64_t)(f->limit ? f->limit : 1000), (int64_t)f->offset, f->id,
+        search.since, search.until, search.seed, search.model, search.template);
     int code = SQLITE_DONE, capacity = 0;
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct library_picture p = {.id = sqlite3_column_int64(s, 0),
@@ -189,7 +188,7 @@ library_query(struct library *l, const struct library_filter *f, struct library_
     sqlite3_finalize(s);
     free(sql);
     free(tag);
-    library_search_finish(&want);
+    library_search_finish(&search);
     if (!ok)
         library_list_free(list);
     return ok;

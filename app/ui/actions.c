@@ -249,10 +249,10 @@ resolve_alias(const char *name)
 {
     static const struct {
         const char *typed, *name;
-    } usual[] = {{"e", "open"}, {"h", "help"}, {"q!", "quit"}, {"w", "save"}, {"wq", "quit"}};
-    for (size_t i = 0; i < COUNT_OF(usual); i++)
-        if (strcmp(name, usual[i].typed) == 0)
-            return usual[i].name;
+    } aliases[] = {{"e", "open"}, {"h", "help"}, {"q!", "quit"}, {"w", "save"}, {"wq", "quit"}};
+    for (size_t i = 0; i < COUNT_OF(aliases); i++)
+        if (strcmp(name, aliases[i].typed) == 0)
+            return aliases[i].name;
     return name;
 }
 

@@ -89,11 +89,11 @@ browser_finish(struct browser *b)
 bool
 browser_open(struct browser *b, const char *folder, struct err *err)
 {
-    char *whole = realpath(folder, NULL);
-    DIR *d = whole ? opendir(whole) : NULL;
+    char *real = realpath(folder, NULL);
+    DIR *d = real ? opendir(real) : NULL;
     if (!d) {
         err_errno(err, ERR_INPUT, "%s", folder);
-        free(whole);
+        free(real);
         return false;
     }
     struct browser_entry *all = NULL;
@@ -105,7 +105,7 @@ browser_open(struct browser *b, const char *folder, struct err *err)
             continue;
         if (e->d_type == DT_REG && !is_wanted(b, e->d_name))
             continue;
-        struct browser_entry entry = stat_entry(whole, e->d_name);
+        struct browser_entry entry = stat_entry(real, e->d_name);
         bool shown = entry.folder || is_wanted(b, e->d_name);
         cut = shown && count == LIMIT_BROWSER_ENTRIES;
         if (shown && !cut)
@@ -120,7 +120,7 @@ browser_open(struct browser *b, const char *folder, struct err *err)
     free_entries(b);
     b->mark_count = 0;
     free(b->folder);
-    b->folder = whole;
+    b->folder = real;
     b->all = all;
     b->all_count = count;
     b->cut = cut;

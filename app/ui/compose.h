@@ -57,6 +57,6 @@ bool compose_is_typing(const struct ui *ui);
 const char *compose_typing_hint(const struct ui *ui);
 bool compose_on_key(struct ui *ui, wint_t key, bool code);
 void compose_on_paste(struct ui *ui, const char *text);
-void compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice);
+void compose_on_mouse(struct ui *ui, int y, int x, int turn, bool double_click);
 
 #endif

@@ -200,7 +200,7 @@ use_help(enum job_use use)
 }
 
 static void reference_changed(struct ui *ui, struct form *f, int field);
-static bool reference_done(struct ui *ui, struct form *f, bool taken);
+static bool reference_done(struct ui *ui, struct form *f, bool accepted);
 
 // The form's `number` is the reference's index. Fields: words, loader, the loader's parameters,
 // use, file.
@@ -342,17 +342,17 @@ reference_changed(struct ui *ui, struct form *f, int field)
 
 // All changes have already been applied; Esc reverts them.
 static bool
-reference_done(struct ui *ui, struct form *f, bool taken)
+reference_done(struct ui *ui, struct form *f, bool accepted)
 {
     struct compose *c = compose_of(ui);
     struct job_reference *r = form_reference(ui, f);
     struct err err = {0};
-    if (taken && r && !session_is_file(form_value(f, PICTURE), &err)) {
+    if (accepted && r && !session_is_file(form_value(f, PICTURE), &err)) {
         form_select(f, PICTURE);
         ui_say(ui, ROLE_ERROR, "%s", err.text);
         return false;
     }
-    if (taken && r)
+    if (accepted && r)
         apply_form(ui, r, f);
     else if (c->has_before)
         session_show(ui, &c->before);

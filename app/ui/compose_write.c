@@ -177,7 +177,7 @@ compose_on_paste(struct ui *ui, const char *text)
 }
 
 void
-compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+compose_on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct session *session = session_of(ui);
     struct compose *c = compose_of(ui);
@@ -193,7 +193,7 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
             compose_files_request(ui, turn < 0 ? REQUEST_UP : REQUEST_DOWN);
         if (hit)
             c->browser.selected = row;
-        if (hit && twice)
+        if (hit && double_click)
             compose_files_request(ui, REQUEST_ENTER);
     } else if (draw_contains(&c->references, y, x)) {
         compose_focus(c, PANE_REFERENCES);
@@ -201,7 +201,7 @@ compose_on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         bool hit = !turn && row < session->job.reference_count;
         if (hit)
             c->reference = row;
-        if (hit && twice)
+        if (hit && double_click)
             compose_references_request(ui, REQUEST_ENTER);
     } else if (draw_contains(&c->text, y, x)) {
         compose_focus(c, PANE_TEXT);

@@ -45,7 +45,8 @@ run(struct work *w, struct library *library, const atomic_int *stopping)
 {
     struct contact *c = (struct contact *)w;
     struct contact_cell cells[MARKS_MAX] = {{0}};
-    const struct look_options want = {.side = c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
+    const struct look_options options = {.side =
+                                             c->count < SMALL_FROM ? TILE_SIDE : TILE_SIDE_SMALL};
     (void)library;
     if (file_is_taken(c->to)) {
         err_set(&c->err, ERR_INPUT, "%s already exists: choose another name", c->to);
@@ -53,11 +54,11 @@ run(struct work *w, struct library *library, const atomic_int *stopping)
     }
     for (int i = 0; i < c->count && !atomic_load(stopping); i++) {
         cells[i].label = c->captions[i];
-        cells[i].image = look_decode_file(c->files[i], &want, NULL);
+        cells[i].image = look_decode_file(c->files[i], &options, NULL);
         c->missing += cells[i].image == NULL;
     }
     if (!atomic_load(stopping))
-        write_sheet(c, cells, want.side);
+        write_sheet(c, cells, options.side);
     else
         err_set(&c->err, ERR_CANCELLED, "the contact sheet was not written: limn ended first");
     for (int i = 0; i < c->count; i++)

@@ -17,15 +17,15 @@ prompt_key(struct ui *ui, wint_t key, bool code)
 {
     struct dialogue *d = &ui->dialogue;
     ui->dirty = true;
-    bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
-    if (!taken && (code || key != 27)) {
+    bool is_enter = code ? key == KEY_ENTER : key == '\r' || key == '\n';
+    if (!is_enter && (code || key != 27)) {
         if (d->palette && palette_key(ui, key, code))
             return;
         field_key(&d->prompt, key, code);
         dialogue_line_changed(ui);
         return;
     }
-    char *text = taken ? mem_strdup(d->prompt.text) : NULL;
+    char *text = is_enter ? mem_strdup(d->prompt.text) : NULL;
     d->prompting = false;
     palette_free(d->palette);
     d->palette = NULL;
@@ -107,11 +107,11 @@ consume_sequence(struct ui *ui, wint_t key, bool code)
     size_t n = strlen(in->sequence);
     bool string = in->sequence[1] == '_' || in->sequence[1] == ']';
     bool answer = string || in->sequence[2] == '?';
-    double patience = answer ? 3 : 0.5;
+    double timeout = answer ? 3 : 0.5;
     if (code)
         return false; // known keys may come in between
     if (n && ((key == 27 && !string) || n + 1 == sizeof in->sequence ||
-              ui_now() - in->sequence_began > patience))
+              ui_now() - in->sequence_began > timeout))
         in->sequence[n = 0] = 0;
     // Answers to private queries end with one of few letters; any other letter is a key.
     if (n && answer && !string && key >= 0x40 && !(key < 128 && strchr("cSnuy", (int)key)))
@@ -224,8 +224,8 @@ on_key(struct ui *ui, wint_t key, bool code)
     } else if (d->form) {
         form_key(ui, key, code, request);
     } else if (!(typing && view->key(ui, key, code))) {
-        double said = d->message_time;
-        if (!(request && ui_request(ui, request)) && !typing && d->message_time == said)
+        double shown_at = d->message_time;
+        if (!(request && ui_request(ui, request)) && !typing && d->message_time == shown_at)
             report_unused(ui, key, code, request);
     }
 }

@@ -118,12 +118,12 @@ form_open(struct ui *ui, struct form *f)
 }
 
 void
-form_close(struct ui *ui, bool taken)
+form_close(struct ui *ui, bool accepted)
 {
     struct form *f = ui->dialogue.form;
     ui->dialogue.form = NULL;
     ui->dirty = true;
-    if (f && f->done && !f->done(ui, f, taken) && taken && !ui->dialogue.form)
+    if (f && f->done && !f->done(ui, f, accepted) && accepted && !ui->dialogue.form)
         ui->dialogue.form = f;
     else
         form_free(f);
@@ -359,9 +359,9 @@ notify_typed(struct ui *ui, struct form *f)
 static void
 edit_key(struct ui *ui, struct form *f, wint_t key, bool code, enum request request)
 {
-    bool taken = code ? key == KEY_ENTER : key == '\r' || key == '\n';
+    bool is_enter = code ? key == KEY_ENTER : key == '\r' || key == '\n';
     int by = field_step(key, code);
-    if (taken || by || request == REQUEST_DRAW) {
+    if (is_enter || by || request == REQUEST_DRAW) {
         if (!accept_value(ui, f, f->edit.text))
             return;
         f->editing = false;
@@ -459,12 +459,12 @@ form_key(struct ui *ui, wint_t key, bool code, enum request request)
 }
 
 void
-form_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+form_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct form *f = ui->dialogue.form;
     ui->dirty = true;
     if (f->browser) {
-        form_browse_mouse(ui, f, y, x, turn, twice);
+        form_browse_mouse(ui, f, y, x, turn, double_click);
         return;
     }
     bool inside = y >= f->lines.y && y < f->lines.y + f->lines.rows && x >= f->lines.x &&
@@ -477,6 +477,6 @@ form_mouse(struct ui *ui, int y, int x, int turn, bool twice)
         move_by(f, turn);
     else
         f->selected = f->top + y - f->lines.y;
-    if (twice)
+    if (double_click)
         cycle_or_browse(ui, f);
 }

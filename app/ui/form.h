@@ -36,10 +36,10 @@ struct form {
     void (*changed)(struct ui *ui, struct form *form, int field);
     // After each change of the text that is typed, before it is a value. May be NULL.
     void (*typed)(struct ui *ui, struct form *form);
-    // Called when the form is confirmed (taken) or left with Esc. May open another form. False: the
-    // values cannot be used, and `done` has reported why; the form stays open at the selected
+    // Called when the form is confirmed (accepted) or left with Esc. May open another form. False:
+    // the values cannot be used, and `done` has reported why; the form stays open at the selected
     // field.
-    bool (*done)(struct ui *ui, struct form *form, bool taken);
+    bool (*done)(struct ui *ui, struct form *form, bool accepted);
     int number;              // the caller's
     int serial;              // unique in this UI; 0: never opened
     bool half_width;         // leaves the right half of the screen to the view
@@ -57,7 +57,7 @@ const char *form_value(const struct form *f, const char *id); // "" if there is 
 // The same, or what is being typed there.
 const char *form_typed_value(const struct form *f, const char *id);
 void form_open(struct ui *ui, struct form *f); // takes ownership
-void form_close(struct ui *ui, bool taken);
+void form_close(struct ui *ui, bool accepted);
 // Selects the field with this id, to show where something is wrong; false if there is none.
 bool form_select(struct form *f, const char *id);
 // A field for a file name; Space opens a list of files. `suffixes`: static, NULL at the end.
@@ -75,7 +75,7 @@ int form_serial(const struct ui *ui); // of the one that is open; 0: none is
 void form_draw(struct ui *ui);
 void form_key(struct ui *ui, wint_t key, bool code, enum request request);
 // A click, or a turn of the wheel (-1 or 1).
-void form_mouse(struct ui *ui, int y, int x, int turn, bool twice);
+void form_mouse(struct ui *ui, int y, int x, int turn, bool double_click);
 struct browser *form_browser(const struct ui *ui); // while a file is being picked; NULL: none
 
 // form_files.c, picking a file, for form.c and the screen.
@@ -83,7 +83,7 @@ void form_browse(struct ui *ui, struct form *f); // the selected field's file
 void form_browse_end(struct form *f);
 void form_browse_draw(struct ui *ui, const struct area *a); // in place of the view
 void form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code);
-void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice);
+void form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool double_click);
 void form_set(struct ui *ui, struct form *f, const char *value); // of the selected field
 // Pastes into the selected value, if it is text.
 void form_paste(struct ui *ui, const char *text);

@@ -114,7 +114,7 @@ form_browse_key(struct ui *ui, struct form *f, wint_t key, bool code)
 }
 
 void
-form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool twice)
+form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool double_click)
 {
     struct browser *b = f->browser;
     int row = b->top + y - f->lines.y;
@@ -125,7 +125,7 @@ form_browse_mouse(struct ui *ui, struct form *f, int y, int x, int turn, bool tw
         b->selected = row;
     else
         return;
-    if (twice)
+    if (double_click)
         act(ui, f, REQUEST_ENTER);
 }
 

@@ -26,10 +26,10 @@ add_byte(struct ui *ui, int byte, wint_t *key)
 {
     struct input *in = &ui->input;
     wchar_t c = 0;
-    bool goes_on = (byte & 0xC0) == 0x80;
-    if (!goes_on)
+    bool continues = (byte & 0xC0) == 0x80;
+    if (!continues)
         in->partial_count = 0; // the previous character was incomplete
-    if (goes_on && !in->partial_count)
+    if (continues && !in->partial_count)
         return false;
     in->partial[in->partial_count++] = (char)byte;
     in->partial[in->partial_count] = 0;

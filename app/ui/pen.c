@@ -176,10 +176,10 @@ put_colour(char *text, bool ground, int colour)
         strcat(text, ground ? ";49" : ";39");
         return;
     }
-    const char *said = tiparm(tigetstr(ground ? "setab" : "setaf"), colour);
-    size_t used = strlen(text), n = said ? strcspn(said, "m") : 0;
+    const char *sequence = tiparm(tigetstr(ground ? "setab" : "setaf"), colour);
+    size_t used = strlen(text), n = sequence ? strcspn(sequence, "m") : 0;
     if (n > 2 && used + n < STYLE_TEXT)
-        sprintf(text + used, ";%.*s", (int)n - 2, said + 2);
+        sprintf(text + used, ";%.*s", (int)n - 2, sequence + 2);
 }
 
 static void

@@ -70,8 +70,8 @@ decode_thread(void *arg)
         e->state = ENTRY_DECODING;
         pthread_mutex_unlock(&p->lock);
         struct err err = {0};
-        const struct look_options want = {.side = e->side};
-        struct image *image = look_decode_file(e->file, &want, &err);
+        const struct look_options options = {.side = e->side};
+        struct image *image = look_decode_file(e->file, &options, &err);
         pthread_mutex_lock(&p->lock);
         e->image = image;
         e->reason = image ? NULL : mem_strdup(err.text);

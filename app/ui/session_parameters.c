@@ -46,11 +46,11 @@ session_is_file(const char *typed, struct err *err)
 bool
 session_set_file(struct job_reference *r, const char *typed)
 {
-    char *path = places_expand(typed), *whole = realpath(path, NULL);
-    bool other = *path && strcmp(whole ? whole : path, file_of(r)) != 0;
+    char *path = places_expand(typed), *real = realpath(path, NULL);
+    bool other = *path && strcmp(real ? real : path, file_of(r)) != 0;
     if (other) {
         free(r->file);
-        r->file = mem_strdup(whole ? whole : path);
+        r->file = mem_strdup(real ? real : path);
         free(r->within);
         free(r->where);
         r->within = r->where = NULL;
@@ -59,7 +59,7 @@ session_set_file(struct job_reference *r, const char *typed)
         r->embedded = r->processed = r->retrieved = false;
         job_drop_data(r);
     }
-    free(whole);
+    free(real);
     free(path);
     return other;
 }
@@ -109,13 +109,13 @@ add_pictures(struct ui *ui, struct form *f)
 // --- parameters
 
 static bool
-parameters_done(struct ui *ui, struct form *f, bool taken)
+parameters_done(struct ui *ui, struct form *f, bool accepted)
 {
     struct session *session = session_of(ui);
     struct job read = JOB_EMPTY, *j = &session->job;
     struct err err = {0};
     bool ok = true;
-    if (!taken)
+    if (!accepted)
         return true;
     for (const struct parameter *p = parameters; ok && p->name; p++) {
         const char *text = form_value(f, p->name);

@@ -111,20 +111,20 @@ sheet_write(struct ui *ui, int sweep)
     struct tasks *tasks = tasks_of(ui);
     struct err err = {0};
     int count = 0, drawn = 0;
-    struct task *waits = NULL;
+    struct task *pending = NULL;
     for (int i = 0; i < tasks->count; i++) {
         struct task *t = tasks->items[i];
         if (t->sweep != sweep)
             continue;
         if (t->state <= TASK_RUNNING || t->state == TASK_OFFERED)
             return;
-        waits = t->arriving ? t : waits;
+        pending = t->arriving ? t : pending;
         drawn += is_drawn(t);
         count++;
     }
-    if (waits)
-        waits->sheet_pending = true;
-    if (!drawn || waits)
+    if (pending)
+        pending->sheet_pending = true;
+    if (!drawn || pending)
         return;
     char *folder = library_folder(&err);
     if (folder)

@@ -171,9 +171,9 @@ tasks_check_end(struct ui *ui)
         tasks->busy_since = tasks->busy_since > 0 ? tasks->busy_since : ui_now();
         return;
     }
-    bool rings = tasks->busy_since > 0 && ui_now() - tasks->busy_since >= BELL_SECONDS;
+    bool ring = tasks->busy_since > 0 && ui_now() - tasks->busy_since >= BELL_SECONDS;
     tasks->busy_since = 0;
-    if (rings && !tasks->silent)
+    if (ring && !tasks->silent)
         screen_ring();
 }
 

@@ -101,11 +101,11 @@ start_sweep(struct ui *ui, struct form *f, const struct template_entry *e, struc
 }
 
 static bool
-sweep_done(struct ui *ui, struct form *f, bool taken)
+sweep_done(struct ui *ui, struct form *f, bool accepted)
 {
     struct template_entry *e = templates_swept(ui);
     struct err err = {0};
-    if (!taken || !e)
+    if (!accepted || !e)
         return true;
     if (!start_sweep(ui, f, e, &err))
         ui_say(ui, ROLE_ERROR, "%s", *err.text ? err.text : ui_message(ui));

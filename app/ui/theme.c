@@ -272,14 +272,14 @@ to_lab(uint32_t rgb, double lab[3])
 int
 theme_nearest(uint32_t rgb, int colours)
 {
-    double want[3], have[3], least = 1e30;
+    double target[3], candidate[3], least = 1e30;
     int best = 0;
-    to_lab(rgb, want);
+    to_lab(rgb, target);
     // Of 256, the first sixteen are left out: users change them.
     for (int i = colours >= 256 ? 16 : 0; i < MIN(colours, 256); i++) {
-        to_lab(colour_at(i), have);
-        double d =
-            pow(want[0] - have[0], 2) + pow(want[1] - have[1], 2) + pow(want[2] - have[2], 2);
+        to_lab(colour_at(i), candidate);
+        double d = pow(target[0] - candidate[0], 2) + pow(target[1] - candidate[1], 2) +
+                   pow(target[2] - candidate[2], 2);
         if (d < least) {
             least = d;
             best = i;

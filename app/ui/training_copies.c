@@ -48,9 +48,9 @@ bool
 training_is_copy(const struct ui *ui, const struct run *r)
 {
     char *folder = training_copy_folder(ui, jv_string(jv_get(r->job, "id"), "")),
-         *whole = realpath(folder, NULL);
-    bool copy = strcmp(r->folder, whole ? whole : folder) == 0;
-    free(whole);
+         *real = realpath(folder, NULL);
+    bool copy = strcmp(r->folder, real ? real : folder) == 0;
+    free(real);
     free(folder);
     return copy;
 }

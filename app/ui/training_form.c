@@ -84,7 +84,7 @@ training_command(struct ui *ui, const char *line)
 }
 
 static bool
-form_done(struct ui *ui, struct form *f, bool taken)
+form_done(struct ui *ui, struct form *f, bool accepted)
 {
     static const char *const settings[] = {"pack", "output", "model"};
     char *sets[COUNT_OF(settings)] = {0}, *copy = mem_strdup(form_value(f, "options"));
@@ -106,7 +106,7 @@ form_done(struct ui *ui, struct form *f, bool taken)
     if (strcmp(form_value(f, "force"), "1") == 0)
         words[count++] = (char *)(uintptr_t)"--force";
     count += split(copy, words + count, WORDS_MAX - count);
-    if (taken)
+    if (accepted)
         begin(ui, count, words);
     for (size_t i = 0; i < COUNT_OF(settings); i++)
         free(sets[i]);

@@ -32,7 +32,7 @@ struct view {
     void (*event)(struct ui *ui, struct client_event *e); // also when not open. May be NULL
     void (*arrived)(struct ui *ui, struct arrival *a);    // the same
     // A click (turn 0) or a turn of the wheel (-1 or 1) at a place in its area. May be NULL
-    void (*mouse)(struct ui *ui, int y, int x, int turn, bool twice);
+    void (*mouse)(struct ui *ui, int y, int x, int turn, bool double_click);
     const enum request *hints; // shown in the last line, REQUEST_NONE at the end
     // Words for some of the hints in this view, REQUEST_NONE at the end; others show the request's
     // name. May be NULL

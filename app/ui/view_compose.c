@@ -65,9 +65,9 @@ open_compose(struct ui *ui)
     if (!getcwd(here, sizeof here))
         snprintf(here, sizeof here, "/");
     char *home = xdg_home();
-    bool kept_is_home = kept && strcmp(here, home) == 0;
+    bool is_home = kept && strcmp(here, home) == 0;
     free(home);
-    if (!(kept_is_home && browser_open(&c->browser, kept, NULL)) &&
+    if (!(is_home && browser_open(&c->browser, kept, NULL)) &&
         !browser_open(&c->browser, here, &err))
         browser_open(&c->browser, "/", NULL);
     free(kept);

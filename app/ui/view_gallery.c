@@ -381,7 +381,7 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct gallery *g = gallery_of(ui);
     if (turn) {
@@ -395,7 +395,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     int at = (g->top + row) * g->columns + MIN(column, g->columns - 1);
     if (row < g->rows && at < g->list.count) {
         g->selected = at;
-        if (twice)
+        if (double_click)
             g->large = true;
     }
 }

@@ -149,9 +149,9 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
-    (void)y, (void)x, (void)twice;
+    (void)y, (void)x, (void)double_click;
     ((struct help *)ui_state(ui, VIEW_HELP))->top += 3 * turn;
 }
 

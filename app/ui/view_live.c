@@ -408,11 +408,11 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct tasks *tasks = tasks_of(ui);
     struct live *l = live_of(ui);
-    (void)twice;
+    (void)double_click;
     if (turn && x >= l->list.x + l->list.columns)
         on_request(ui, turn < 0 ? REQUEST_EARLIER : REQUEST_LATER);
     else if (turn)

@@ -69,9 +69,9 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
-    (void)y, (void)x, (void)twice;
+    (void)y, (void)x, (void)double_click;
     ((struct log_view *)ui_state(ui, VIEW_LOG))->back -= 3 * turn;
 }
 

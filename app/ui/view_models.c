@@ -391,7 +391,7 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct models *m = models_of(ui);
     int row = m->top + y - m->list.y;
@@ -403,7 +403,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     if (!draw_contains(&m->list, y, x) || row == m->model_rows || row - device >= m->count)
         return;
     m->selected = row - device;
-    if (twice)
+    if (double_click)
         on_request(ui, REQUEST_ENTER);
 }
 

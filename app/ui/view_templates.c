@@ -213,13 +213,13 @@ show_job(struct ui *ui, struct reading *r)
 }
 
 static bool
-variables_done(struct ui *ui, struct form *f, bool taken)
+variables_done(struct ui *ui, struct form *f, bool accepted)
 {
     struct template_entry *e = templates_chosen(ui);
     struct template t = {0};
     struct job j = JOB_EMPTY;
     struct err err = {0};
-    if (!taken || !e)
+    if (!accepted || !e)
         return true;
     bool ok = templates_bind(f, e, &t, &err) && template_job(&t, &j, &err);
     if (ok) { // read its pictures now, so that a missing one is reported here
@@ -384,7 +384,7 @@ on_request(struct ui *ui, enum request request)
 }
 
 static void
-on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
+on_mouse(struct ui *ui, int y, int x, int turn, bool double_click)
 {
     struct templates *t = templates_of(ui);
     int row = t->top + y - t->list.y;
@@ -395,7 +395,7 @@ on_mouse(struct ui *ui, int y, int x, int turn, bool twice)
     if (!draw_contains(&t->list, y, x) || row >= t->count)
         return;
     t->selected = row;
-    if (twice)
+    if (double_click)
         on_request(ui, REQUEST_ENTER);
 }
 

@@ -74,8 +74,8 @@ static struct run *
 find_or_add_run(struct ui *ui, const char *folder, struct err *err)
 {
     struct training *t = training_of(ui);
-    char *whole = realpath(folder, NULL);
-    const char *name = whole ? whole : folder;
+    char *real = realpath(folder, NULL);
+    const char *name = real ? real : folder;
     struct run *found = NULL;
     for (int i = 0; i < t->count && !found; i++)
         if (strcmp(t->runs[i].folder, name) == 0)
@@ -87,7 +87,7 @@ find_or_add_run(struct ui *ui, const char *folder, struct err *err)
         found = &t->runs[t->count++];
         found->folder = mem_strdup(name);
     }
-    free(whole);
+    free(real);
     return found;
 }
 

@@ -195,12 +195,13 @@ window_link_turn(struct window_link *l, struct err *err)
     }
     if (state <= WIRE_IDLE && own.code == ERR_NONE && wire_flush(l->wire))
         return true;
-    char said[300] = "";
-    ssize_t n = read(l->errors, said, sizeof said - 1);
-    said[n > 0 ? n : 0] = 0;
-    said[strcspn(said, "\n")] = 0;
-    if (*said)
-        err_set(err, ERR_UNSUPPORTED, "%s", strncmp(said, "limn: ", 6) == 0 ? said + 6 : said);
+    char message[300] = "";
+    ssize_t n = read(l->errors, message, sizeof message - 1);
+    message[n > 0 ? n : 0] = 0;
+    message[strcspn(message, "\n")] = 0;
+    if (*message)
+        err_set(err, ERR_UNSUPPORTED, "%s",
+                strncmp(message, "limn: ", 6) == 0 ? message + 6 : message);
     return false;
 }
 

@@ -145,11 +145,11 @@ static bool
 may_start(const struct children *c, const struct order *o, struct err *err)
 {
     struct jv *record = record_read(o->id, NULL);
-    bool taken = record && !o->resume, runs = record && record_pid(record);
+    bool exists = record && !o->resume, runs = record && record_pid(record);
     jv_free(record);
     for (const struct child *k = c->first; k; k = k->next)
-        taken = taken || strcmp(k->id, o->id) == 0;
-    if (taken || runs)
+        exists = exists || strcmp(k->id, o->id) == 0;
+    if (exists || runs)
         return err_set(err, ERR_INPUT, "there is a job %s already", o->id);
     if (o->detach && !folder_is_free(o, err))
         return false;

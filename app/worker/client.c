@@ -215,8 +215,8 @@ last_line(const char *text, char *out, size_t size)
 void
 client_describe_end(struct client *c, int status, struct err *err)
 {
-    char said[256], end[PROCESS_END_TEXT];
-    last_line(c->stderr_tail[0] ? c->stderr_tail : wire_noise(c->wire), said, sizeof said);
+    char tail[256], end[PROCESS_END_TEXT];
+    last_line(c->stderr_tail[0] ? c->stderr_tail : wire_noise(c->wire), tail, sizeof tail);
     const char *who = c->host ? c->host : "the worker";
     if (c->lost.code != ERR_NONE && (!c->host || c->ready))
         err_set(err, c->lost.code, "%s%s%s", c->host ? c->host : "", c->host ? ": " : "",
@@ -225,18 +225,18 @@ client_describe_end(struct client *c, int status, struct err *err)
         err_set(err, ERR_UNSUPPORTED,
                 "%s: there is no limn in the search path there (%s); install it, "
                 "or name it in $LIMN_REMOTE",
-                c->host, said[0] ? said : "exit code 127");
+                c->host, tail[0] ? tail : "exit code 127");
     else if (c->host && WIFEXITED(status) && WEXITSTATUS(status) == 255)
-        err_set(err, ERR_IO, "%s: %s", c->host, said[0] ? said : "ssh lost the connection");
+        err_set(err, ERR_IO, "%s: %s", c->host, tail[0] ? tail : "ssh lost the connection");
     else if (c->host && !c->ready)
         err_set(err, ERR_UNSUPPORTED, "%s: what answered is not a limn worker%s%s", c->host,
-                said[0] ? ": " : "", said);
+                tail[0] ? ": " : "", tail);
     else if (WIFSIGNALED(status)) {
         process_end_text(WTERMSIG(status), !c->host, end);
-        err_set(err, ERR_DEVICE, "%s was ended by %s%s%s", who, end, said[0] ? ": " : "", said);
+        err_set(err, ERR_DEVICE, "%s was ended by %s%s%s", who, end, tail[0] ? ": " : "", tail);
     } else
         err_set(err, ERR_DEVICE, "%s ended (exit code %d)%s%s", who, WEXITSTATUS(status),
-                said[0] ? ": " : "", said);
+                tail[0] ? ": " : "", tail);
 }
 
 static void

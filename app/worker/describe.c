@@ -164,14 +164,17 @@ static void
 add_capabilities(struct jv *o, const struct model_folder *m)
 {
     const struct family *f = m->family;
-    bool looks = f->has && f->has(&m->parts, STAGE_REFERENCES);
+    bool has_references = f->has && f->has(&m->parts, STAGE_REFERENCES);
     int64_t bytes = 0;
     char *licence = licence_of(m);
     for (int i = 0; i < m->parts.count; i++)
         bytes += weight_bytes(&m->parts.at[i]);
     jv_set(o, "bytes", jv_from_integer(bytes));
     jv_set(o, "family", jv_from_string(f->name));
-    jv_set(o, "references", jv_from_integer(!looks ? 0 : f->references ? f->references : 8));
+    jv_set(o, "references",
+           jv_from_integer(!has_references ? 0
+                           : f->references ? f->references
+                                           : 8));
     if (licence)
         jv_set(o, "licence", jv_from_string(licence));
     free(licence);

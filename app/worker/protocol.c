@@ -387,8 +387,8 @@ check_whole(const struct protocol_message *row, const struct wire_message *m, st
     if (m->size > row->max_payload)
         return err_set(err, ERR_IO, "%zu bytes follow it; at most %zu are allowed", m->size,
                        row->max_payload);
-    bool trouble = jv_get(m->head, "code") != NULL; // then no picture has to follow
-    if (row->payload == PAYLOAD_PNG && !(trouble && !m->size) &&
+    bool has_error = jv_get(m->head, "code") != NULL; // then no picture has to follow
+    if (row->payload == PAYLOAD_PNG && !(has_error && !m->size) &&
         !protocol_is_png(m->payload, m->size))
         return err_set(err, ERR_IO, "what follows it is not a PNG");
     return true;

@@ -75,13 +75,13 @@ on_load(struct worker *w, struct wire_message *m)
     struct err err = {0};
     const char *id = jv_string(jv_get(m->head, "id"), "");
     struct pending *p = mem_zalloc(sizeof *p);
-    struct jv *carrier = jv_object(), *list = jv_array();
-    jv_set(carrier, "instruction", jv_from_string(""));
+    struct jv *wrapper = jv_object(), *list = jv_array();
+    jv_set(wrapper, "instruction", jv_from_string(""));
     jv_append(list, jv_copy(jv_get(m->head, "reference")));
-    jv_set(carrier, "references", list);
-    bool ok = job_parse(&p->job, carrier, "the reference", &err) &&
+    jv_set(wrapper, "references", list);
+    bool ok = job_parse(&p->job, wrapper, "the reference", &err) &&
               (p->job.references[0].hash[0] || err_set(&err, ERR_INPUT, "there is no picture"));
-    jv_free(carrier);
+    jv_free(wrapper);
     if (ok) {
         p->kind = PENDING_LOAD;
         p->side = (int)MIN(MAX(jv_integer(jv_get(m->head, "side"), 512), 16), 16384);

@@ -325,9 +325,9 @@ struct image *
 codec_decode(const void *data, size_t size, const char *name, const struct codec_options *options,
              struct err *err)
 {
-    static const struct codec_options anything;
+    static const struct codec_options defaults;
     struct image *image = NULL;
-    options = options ? options : &anything;
+    options = options ? options : &defaults;
     VipsImage *v = bytes_allowed(data, size, name, options->png, err)
                        ? open_head(data, size, name, err)
                        : NULL;
