@@ -121,7 +121,7 @@ uri_of(const char *path)
 static bool
 open_database(struct index *x, struct err *err)
 {
-    int fd = file_open(x->path, O_RDONLY, err); // the door: a regular file that can be read
+    int fd = file_open(x->path, O_RDONLY, err); // it must be a regular file that can be read
     if (fd < 0)
         return false;
     close(fd);

@@ -108,7 +108,7 @@ processes(const char *wanted, pid_t *last)
 
 // In which something is being looked at.
 static int
-lookers(void)
+look_children(void)
 {
     return processes("limn-look", NULL);
 }
@@ -124,9 +124,9 @@ assert_no_harm(void)
         free(path);
     }
     assert_int_equal(accept(home, NULL, NULL), -1);
-    for (int i = 0; lookers() && i < 200; i++)
+    for (int i = 0; look_children() && i < 200; i++)
         usleep(10000);
-    assert_int_equal(lookers(), 0);
+    assert_int_equal(look_children(), 0);
 }
 
 static struct image *
@@ -256,7 +256,7 @@ keepers_are_replaced(void **state)
         assert_no_harm(); // nor anything left of what was looked at before
         double start = clock_seconds();
         assert_int_equal(pthread_create(&thread, NULL, spin, &err), 0);
-        while (lookers() == 0 && clock_seconds() - start < 10)
+        while (look_children() == 0 && clock_seconds() - start < 10)
             usleep(1000);
         assert_int_equal(processes("limn-keeper", &keeper), 1);
         assert_int_equal(kill(keeper, SIGKILL), 0);
