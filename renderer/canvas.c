@@ -108,10 +108,10 @@ canvas_destroy(struct canvas *c)
     canvas_discard_output(c);
     for (int i = 0; i < CANVAS_SLOTS; i++) {
         if (c->slots[i].visible && c->encoder && c->encoder->erase)
-            c->encoder->erase(i, &c->out);
+            c->encoder->erase(i, &c->erasures);
         image_unref(c->slots[i].image);
     }
-    if (c->out.size && write(c->fd, c->out.data, c->out.size) < 0) {
+    if (c->erasures.size && write(c->fd, c->erasures.data, c->erasures.size) < 0) {
         // The terminal is gone or full; there is nobody to tell.
     }
     if (c->own_fd)

@@ -41,6 +41,8 @@ struct canvas_encoder {
     bool (*encode)(const struct canvas_drawing *d, struct canvas_bytes *out, struct err *err);
     // Erases a picture by itself; NULL: text printed over it erases it.
     void (*erase)(int slot, struct canvas_bytes *out);
+    // Ends a picture after some of its pieces; NULL: each piece is whole in itself.
+    void (*abandon)(struct canvas_bytes *out);
 };
 
 extern const struct canvas_encoder canvas_encoder_sixel, canvas_encoder_kitty, canvas_encoder_cells;

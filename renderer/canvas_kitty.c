@@ -90,9 +90,18 @@ erase(int slot, struct canvas_bytes *out)
     canvas_bytes_end_piece(out);
 }
 
+// Until a last chunk comes, kitty takes the chunks of any other picture for more of this one.
+static void
+abandon(struct canvas_bytes *out)
+{
+    canvas_bytes_printf(out, "\033_Gm=0,q=2;\033\\");
+    canvas_bytes_end_piece(out);
+}
+
 const struct canvas_encoder canvas_encoder_kitty = {
     .kind = CANVAS_KITTY,
     .cell_size = cell_size,
     .encode = encode,
     .erase = erase,
+    .abandon = abandon,
 };

@@ -60,6 +60,8 @@ canvas_bytes_move_to(struct canvas_bytes *b, const struct canvas_drawing *d, int
 void
 canvas_discard_output(struct canvas *c)
 {
+    if (c->sending >= 0 && c->piece > 0 && c->piece < c->out.piece_count && c->encoder->abandon)
+        c->encoder->abandon(&c->erasures);
     c->out.size = 0;
     c->out.piece_count = 0;
     c->piece = 0;

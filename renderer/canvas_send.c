@@ -75,8 +75,10 @@ accept_rendered(struct canvas *c)
     image_unref(t->slot.image);
     t->slot.image = NULL;
     canvas_discard_output(c);
-    if (wanted && s->visible && !canvas_same_rect(&rect, &s->shown))
-        canvas_erase(c, s); // in case the caller has changed the cells' size
+    // In case the caller has changed the cells' size. A picture that is erased by its number is
+    // replaced by the new one of the same number.
+    if (wanted && s->visible && !canvas_same_rect(&rect, &s->shown) && !c->encoder->erase)
+        canvas_erase(c, s);
     if (wanted && same)
         s->dirty = false; // even if it cannot be drawn
     if (wanted && t->ok && t->out.piece_count) {

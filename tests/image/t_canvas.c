@@ -456,6 +456,95 @@ kitty_sends_the_pixels(void **state)
     close_terminal(&t);
 }
 
+// Reads commands as kitty does: while a picture is loading, any that carries pixels continues it,
+// whatever picture it names. So one may begin only when none is loading, and in the end none is.
+// Returns how many are placed.
+static int
+load_as_kitty(const char *text)
+{
+    bool loading = false;
+    int placed = 0;
+    for (const char *p = text; (p = strstr(p, "\033_G")); p++) {
+        const char *end = strpbrk(p + 1, ";\033"), *more = strstr(p, "m=");
+        bool begins = strncmp(p, "\033_Ga=t", 6) == 0, continues = strncmp(p, "\033_Gm=", 5) == 0;
+        placed += strncmp(p, "\033_Ga=p", 6) == 0;
+        if (!begins && !continues)
+            continue;
+        assert_int_equal(begins, !loading);
+        assert_true(more && more < end);
+        loading = more[2] == '1';
+    }
+    assert_false(loading);
+    return placed;
+}
+
+static void
+read_all(struct terminal *t, char *text, size_t *size, size_t room)
+{
+    for (ssize_t n; (n = read(t->theirs, text + *size, room - *size - 1)) > 0;)
+        *size += (size_t)n;
+    text[*size] = 0;
+}
+
+static struct image *
+noise(int width, int height)
+{
+    struct image *image = image_create(width, height, IMAGE_RGB8, NULL);
+    uint32_t random = 1;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < 3 * width; x++)
+            image_row(image, y)[x] = (uint8_t)((random = random * 1664525 + 1013904223) >> 24);
+    return image;
+}
+
+// However the sending of a picture is cut short, the next one is whole.
+static void
+kitty_ends_what_it_began(void **state)
+{
+    (void)state;
+    enum { REMOVED, COVERED, HIDDEN, RESIZED, REPLACED, DESTROYED, WAYS, ROOM = 1 << 20 };
+    struct image *large = noise(400, 400), *small = fields(64, 64);
+    for (int way = 0; way < WAYS; way++) {
+        struct terminal t;
+        char *text = mem_zalloc(ROOM);
+        size_t size = 0;
+        open_terminal(&t, CANVAS_KITTY);
+        canvas_put(t.canvas, 7, large, &(struct canvas_place){.rect = {0, 0, 20, 40}});
+        while (size == 0) {
+            assert_true(canvas_flush(t.canvas, 0, NULL));
+            read_all(&t, text, &size, ROOM);
+        }
+        assert_int_equal(count(text, "a=p"), 0);
+        if (way == REMOVED)
+            canvas_remove(t.canvas, 7);
+        else if (way == COVERED)
+            canvas_cover(t.canvas, &(struct canvas_rect){0, 0, 2, 2}, 1);
+        else if (way == HIDDEN)
+            canvas_hide(t.canvas, true);
+        else if (way == RESIZED)
+            canvas_invalidate(t.canvas, 70, 20, 700, 400);
+        else if (way == REPLACED)
+            canvas_put(t.canvas, 7, small, &(struct canvas_place){.rect = {2, 3, 6, 12}});
+        if (way == HIDDEN)
+            canvas_hide(t.canvas, false);
+        canvas_put(t.canvas, 8, small, &(struct canvas_place){.rect = {8, 50, 6, 12}});
+        while (way != DESTROYED && canvas_pending(t.canvas)) {
+            assert_true(canvas_flush(t.canvas, 50, NULL));
+            read_all(&t, text, &size, ROOM);
+        }
+        canvas_destroy(t.canvas);
+        t.canvas = NULL;
+        read_all(&t, text, &size, ROOM);
+        assert_true(size < ROOM - 1);
+        int placed = load_as_kitty(text);
+        assert_int_equal(placed, way == DESTROYED ? 0 : way == REMOVED || way == COVERED ? 1 : 2);
+        close_terminal(&t);
+        free(text);
+    }
+    image_unref(large);
+    image_unref(small);
+}
+
 static void
 a_terminal_that_is_gone_is_an_error(void **state)
 {
@@ -491,6 +580,7 @@ main(void)
         cmocka_unit_test(what_is_left_of_a_cell_is_ground),
         cmocka_unit_test(kitty_cleans_up),
         cmocka_unit_test(kitty_sends_the_pixels),
+        cmocka_unit_test(kitty_ends_what_it_began),
         cmocka_unit_test(a_terminal_that_is_gone_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
