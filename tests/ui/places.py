@@ -44,6 +44,7 @@ def compared():
     check(len(rows_of(again, r'^ 2 +1$')) == 1, 'Enter leads from the difference to both', again)
     check('Enter one at a time' in both and 'Enter side by side' in one and 'Enter all' in large,
           'hints say what Enter does there', screen)
+    check('Enter: one at a time' not in screen, 'and nothing else says it, which would stay', screen)
 
 
 def swept():
