@@ -13,7 +13,7 @@
 #include "app/ui/form.h"
 #include "engine/base/mem.h"
 
-enum { BOOKMARKS_MAX = 9, FILES_BESIDE = 60 };
+enum { BOOKMARKS_MAX = 9, FILES_BESIDE = 60, LINES_MOST = 60 };
 
 // The list that keys and answers act on: a form's, else the composer's.
 static struct browser *
@@ -283,7 +283,7 @@ files_draw(struct ui *ui, struct browser *b, bool focus, const struct area *a)
     bool beside = a->columns >= FILES_BESIDE;
     int picture = beside ? a->rows - 2 : MAX(4, MIN(a->rows / 2 - 2, a->columns / 2));
     struct area lines = {a->y + 1, a->x, a->rows - 1 - (beside ? 0 : picture),
-                         beside ? a->columns / 2 : a->columns};
+                         beside ? MIN(a->columns / 2, LINES_MOST) : a->columns};
     struct area below = {lines.y + lines.rows, a->x + 1, picture, a->columns - 2};
     if (beside)
         below = (struct area){a->y + 2, a->x + lines.columns + 1, picture,

@@ -11,7 +11,8 @@
 #include "app/ui/view.h"
 #include "engine/base/mem.h"
 
-enum { NAME_COLUMNS = 15, PICTURE_ROWS = 16, LABEL_COLUMNS = 18 };
+enum { NAME_COLUMNS = 15, HELP_COLUMNS = 12, LABEL_COLUMNS = 18 };
+enum { HELP_ROWS = 30, PICTURE_ROWS = 16 };
 
 static void
 draw_list(struct ui *ui, const struct area *a)
@@ -116,9 +117,29 @@ rows_of(const char *text, int columns)
     return text ? field_wrap(text, MAX(1, columns), lines, 16) : 0;
 }
 
+// Columns of the variables' values, and of their help texts.
+static int
+value_columns(const struct template *t, int columns, int *help)
+{
+    int value = 0;
+    for (int i = 0; i < t->variable_count; i++)
+        if (t->variables[i].value)
+            value = MAX(value, text_width(t->variables[i].value, SIZE_MAX));
+    value = MIN(value, MAX(columns / 2 - NAME_COLUMNS, 8));
+    *help = columns - NAME_COLUMNS - value - 2;
+    return value;
+}
+
+// Rows of a variable: its help text is wrapped where that leaves room for pictures.
+static int
+variable_rows(const struct template_variable *v, int help, int rows)
+{
+    return help < HELP_COLUMNS || rows < HELP_ROWS ? 1 : MAX(1, rows_of(v->help, help));
+}
+
 // The most rows of text, and (in *tiles) the most pictures, of all listed templates.
 static int
-measure(const struct templates *t, int columns, int *tiles)
+measure(const struct templates *t, const struct area *a, int *tiles)
 {
     int rows = 0;
     *tiles = 0;
@@ -126,8 +147,11 @@ measure(const struct templates *t, int columns, int *tiles)
         const struct template *one = &t->entries[i].template;
         if (*t->entries[i].fault)
             continue;
-        rows = MAX(rows, rows_of(one->summary, columns) + rows_of(one->text, columns) +
-                             one->variable_count + 2);
+        int high = rows_of(one->summary, a->columns) + rows_of(one->text, a->columns) + 2, help;
+        value_columns(one, a->columns, &help);
+        for (int j = 0; j < one->variable_count; j++)
+            high += variable_rows(&one->variables[j], help, a->rows);
+        rows = MAX(rows, high);
         *tiles = MAX(*tiles, one->reference_count + (t->entries[i].result != NULL));
     }
     return rows;
@@ -137,17 +161,18 @@ measure(const struct templates *t, int columns, int *tiles)
 static int
 draw_variables(const struct template *t, const struct area *a, int y)
 {
-    int value = 0, help = a->x + NAME_COLUMNS;
-    for (int i = 0; i < t->variable_count; i++)
-        if (t->variables[i].value)
-            value = MAX(value, text_width(t->variables[i].value, SIZE_MAX));
-    value = MIN(value, MAX(a->columns / 2 - NAME_COLUMNS, 8));
-    help += value + 2;
-    for (int i = 0; i < t->variable_count && y < a->y + a->rows; i++, y++) {
+    int help, value = value_columns(t, a->columns, &help);
+    for (int i = 0; i < t->variable_count && y < a->y + a->rows; i++) {
         const struct template_variable *v = &t->variables[i];
+        int rows = MIN(variable_rows(v, help, a->rows), a->y + a->rows - y);
+        struct area words = {y, a->x + a->columns - help, rows, help};
         draw_text(y, a->x, NAME_COLUMNS - 1, ROLE_MARKER, v->name);
         draw_text(y, a->x + NAME_COLUMNS, value, ROLE_TEXT, v->value ? v->value : "\u2026");
-        draw_text(y, help, a->x + a->columns - help, ROLE_DIM, v->help ? v->help : "");
+        if (rows > 1)
+            draw_wrapped(&words, ROLE_DIM, v->help);
+        else
+            draw_text(y, words.x, help, ROLE_DIM, v->help ? v->help : "");
+        y += rows;
     }
     return y;
 }
@@ -173,7 +198,7 @@ templates_draw(struct ui *ui, const struct area *a)
     bool filled = all->filled_form && form_serial(ui) == all->filled_form;
     const struct template *t = filled ? &all->filled : &e->template;
     char *sentence = form_is_open(ui) ? template_fill(t, t->text, 0, 0, NULL) : NULL;
-    int tiles, words = measure(all, text.columns, &tiles);
+    int tiles, words = measure(all, &text, &tiles);
     int y = put_wrapped(&text, text.y, ROLE_DIM, t->summary ? t->summary : "") + 1;
     y = put_wrapped(&text, y, ROLE_TEXT, sentence ? sentence : t->text) + 1;
     y = MAX(draw_variables(t, &text, y), text.y + MIN(words, text.rows - PICTURE_ROWS / 2));

@@ -279,21 +279,45 @@ draw_device(const struct row *r, const struct area *a)
                jv_bool(jv_get(r->about, "matrix"), false) ? ", with matrix units" : "");
 }
 
+// What is said of a loader, in lines; returns how many.
+static int
+loader_rows(const struct jv *l, int columns, struct field_line lines[4])
+{
+    const char *refused = jv_string(jv_get(l, "refused"), NULL);
+    return MAX(1, field_wrap(refused ? refused : jv_string(jv_get(l, "summary"), ""),
+                             MAX(columns - 2 - (refused ? 0 : LABEL_COLUMNS), 1), lines, 4));
+}
+
+static int
+loaders_rows(const struct ui *ui, int columns)
+{
+    struct field_line lines[4];
+    int rows = 0;
+    for (size_t i = 0; i < jv_size(ui_loaders(ui)); i++)
+        rows += loader_rows(jv_at(ui_loaders(ui), i), columns, lines);
+    return rows;
+}
+
 static void
 draw_loaders(const struct ui *ui, const struct area *a)
 {
+    struct field_line lines[4];
+    int y = a->y + 1, all = loaders_rows(ui, a->columns);
     draw_heading(a, false, "loaders");
-    for (size_t i = 0; i < jv_size(ui_loaders(ui)) && (int)i + 1 < a->rows; i++) {
+    for (size_t i = 0; i < jv_size(ui_loaders(ui)) && y < a->y + a->rows; i++) {
         const struct jv *l = jv_at(ui_loaders(ui), i);
         const char *refused = jv_string(jv_get(l, "refused"), NULL);
-        int y = a->y + 1 + (int)i;
-        if (refused) {
-            draw_text(y, a->x + 1, a->columns - 2, ROLE_WARNING, refused);
-            continue;
-        }
-        draw_text(y, a->x + 1, LABEL_COLUMNS - 1, ROLE_TEXT, jv_string(jv_get(l, "name"), ""));
-        draw_text(y, a->x + 1 + LABEL_COLUMNS, a->columns - 2 - LABEL_COLUMNS, ROLE_DIM,
-                  jv_string(jv_get(l, "summary"), ""));
+        int rows = all < a->rows ? loader_rows(l, a->columns, lines) : 1; // of each the beginning
+        int label = refused ? 0 : LABEL_COLUMNS;
+        struct area words = {y, a->x + 1 + label, rows, a->columns - 2 - label};
+        if (!refused)
+            draw_text(y, a->x + 1, label - 1, ROLE_TEXT, jv_string(jv_get(l, "name"), ""));
+        const char *said = refused ? refused : jv_string(jv_get(l, "summary"), "");
+        if (rows > 1)
+            draw_wrapped(&words, refused ? ROLE_WARNING : ROLE_DIM, said);
+        else
+            draw_text(y, words.x, words.columns, refused ? ROLE_WARNING : ROLE_DIM, said);
+        y += rows;
     }
 }
 
@@ -304,7 +328,7 @@ draw_right(const struct ui *ui, const struct area *a)
     struct models *m = models_of(ui);
     const struct row *r = m->count ? &m->rows[m->selected] : NULL;
     struct area card = {a->y + 1, a->x + 1, a->rows - 1, a->columns - 2};
-    int y = card.y;
+    int y = card.y, loaders = loaders_rows(ui, a->columns);
     if (r) {
         draw_heading(a, false, r->kind == ROW_TRAINED ? "trained here" : value_of(r, "name"));
         y = r->kind == ROW_MODEL     ? draw_model(ui, r, &card)
@@ -315,13 +339,13 @@ draw_right(const struct ui *ui, const struct area *a)
                       is_in_use(ui, r) ? "the next drawing uses it; Enter leaves that to limn"
                                        : "Enter: the next drawing uses it");
         // A blank line where there is room.
-        y += y + 1 < a->y + a->rows - (int)jv_size(ui_loaders(ui));
+        y += y + 1 < a->y + a->rows - loaders;
     }
     // At the bottom, so that they stay in place when the card changes.
-    y = MAX(y, a->y + a->rows - 1 - (int)jv_size(ui_loaders(ui)));
-    struct area loaders = {y, a->x, a->y + a->rows - y, a->columns};
-    if (loaders.rows > 1)
-        draw_loaders(ui, &loaders);
+    y = MAX(y, a->y + a->rows - 1 - loaders);
+    struct area below = {y, a->x, a->y + a->rows - y, a->columns};
+    if (below.rows > 1)
+        draw_loaders(ui, &below);
 }
 
 static void

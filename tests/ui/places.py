@@ -115,5 +115,20 @@ def given():
                'keys Enter\nwait mask .*painted.png', 'at the next start')
 
 
+def told():
+    # What is said of a template's variables and of loaders is read to its end where there is room, and a file's size
+    # stands near its name.
+    h = Home()
+    screen = h.play('size 120x40\nkeys 4\nwait edge\nsettle\nsave -\nkeys 5\nwait subject\nsettle\nsave -\n'
+                    'size 80x24\nsettle\nsave -', 'told')
+    templates, models, small = (s for s in re.split(r'(?m)^(?= *1 compose)', screen) if s)
+    check(re.search(r'thousandths of the *\n.*\bside\b', templates), 'a variable', templates)
+    check(re.search(r'cut out and\s+.*\bcentred', models), 'a loader', models)
+    check(all(re.search(f'(?m)\u2502? {l} +[A-Z]', small) for l in ('edge', 'mask', 'sketch', 'style', 'subject')),
+          'or the beginning of each', small)
+    screen = h.play('size 200x60\nkeys 4\nwait edge\nsettle\nkeys Home Enter Space\nwait Enter OK\nsettle\nsave -', 'a file')
+    check(re.search(r'(?m)^ apple-fluent-3d.png {30,45}\d+K', screen), 'a file', screen)
+
+
 if __name__ == '__main__':
-    run([compared, swept, queued, painted, hinted, given])
+    run([compared, swept, queued, painted, hinted, given, told])
