@@ -12,12 +12,13 @@ MPIRUN = sys.argv[4]
 home = pathlib.Path(work.name)
 here = home / 'here'
 # All on this machine, more than it has cores, as any user; the processes leave their core while they wait.
-# What is not known to this version of Open MPI, or to another MPI, does nothing.
+# What is not known to this version of Open MPI, or to another MPI, does nothing. hwloc would ask the X server of
+# display 0 for its graphics card, and wait for ever for one that does not answer.
 env = environment(home, OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1', OMP_NUM_THREADS='1',
                   OMPI_MCA_rmaps_base_oversubscribe='1', PRTE_MCA_rmaps_default_mapping_policy=':oversubscribe',
                   OMPI_MCA_mpi_yield_when_idle='1', OMPI_MCA_hwloc_base_binding_policy='none',
                   PRTE_MCA_hwloc_default_binding_policy='none', OMPI_MCA_btl_vader_single_copy_mechanism='none',
-                  OMPI_MCA_plm_rsh_agent='/bin/false')
+                  OMPI_MCA_plm_rsh_agent='/bin/false', HWLOC_COMPONENTS='-gl')
 tiny_training.make(SOURCE, here)
 # Examples with and without a reference: micro-batches differ in what they have gradients of.
 (here / 'tasks.json').write_text(json.dumps(dict(drop_all=0.1, drop_context=0.1, mixture=[
