@@ -64,7 +64,7 @@ gallery_compare(struct ui *ui, int64_t chosen)
         if (p->id == chosen)
             g->side = at;
     }
-    ui_say(ui, ROLE_STATUS, ""); // the hints say what keys do
+    ui_say(ui, ROLE_STATUS, "%s", ""); // the hints say what keys do
     if (g->mark_count > COMPARED_MAX)
         ui_say(ui, ROLE_STATUS, "the first %d of %d that are marked", COMPARED_MAX, g->mark_count);
 }
