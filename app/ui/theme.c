@@ -320,7 +320,7 @@ static const struct theme_style few[ROLE_COUNT] = {
     [ROLE_SELECTION] = {CYAN, COLOUR_DEFAULT, .reverse = true},
     [ROLE_SELECTED] = {COLOUR_DEFAULT, COLOUR_DEFAULT, .bold = true},
     [ROLE_MARKER] = {GREEN, COLOUR_DEFAULT, .bold = true},
-    [ROLE_FAULT] = {RED, COLOUR_DEFAULT, .underline = true},
+    [ROLE_FAULT] = {RED, COLOUR_DEFAULT, .bold = true, .underline = true},
     [ROLE_STATUS] = {COLOUR_DEFAULT, COLOUR_DEFAULT},
     [ROLE_GOOD] = {GREEN, COLOUR_DEFAULT},
     [ROLE_ERROR] = {RED, COLOUR_DEFAULT, .bold = true},
