@@ -468,7 +468,7 @@ def one_of_several():
     # Tab chooses one of a job's pictures; keys act on it, and x keeps it out while the job is drawn.
     h = Home()
     screen = h.play('keys :\ntype count 3\nkeys Enter :\ntype seed 40\nkeys Enter :\ntype size 64\nkeys Enter :\n'
-                    'type steps 60\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
+                    f'type steps {12 if SANITIZED else 60}\nkeys Enter i\ntype a hen\nkeys Esc F9\n'
                     'wait step [0-9]\nkeys Tab Tab x\nwait seed 41 is not kept\nwait done in\nsettle\nsave -\n'
                     'keys Tab Tab y s\nwait copied: 40\nkeys S-Tab Enter\nsave -', 'three, and two of them kept')
     check([p[4] for p in pictures(h)] == [40, 42], f'not that one: {[p[4] for p in pictures(h)]}', screen)
@@ -487,7 +487,7 @@ def several():
     # Four pictures of one job stand two by two, each with its seed.
     h = Home()
     screen = h.play('size 80x30\nkeys :\ntype count 4\nkeys Enter :\ntype size 64\nkeys Enter :\ntype seed 40\n'
-                    'keys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
+                    'keys Enter :\ntype steps 2\nkeys Enter i\ntype a hen\nkeys Esc F9\nwait done in\nsettle\nsave -', 'four')
     lines = [re.findall(r'seed 4\d', l.split('│')[-1]) for l in screen.split('\n')[6:]]
     check([l for l in lines if l] == [['seed 40', 'seed 41'], ['seed 42', 'seed 43']], f'two by two: {lines}', screen)
 
