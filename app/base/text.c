@@ -45,7 +45,7 @@ text_printable(wchar_t c)
            !(c >= 0xFFF9 && c <= 0xFFFB) && !(c >= 0xE0000 && c <= 0xE0FFF);
 }
 
-// Names and values are compared in it.
+// A character as names are compared: in lower case, and a space for - and _.
 static char
 plain(char c)
 {

@@ -42,7 +42,7 @@ void command_request_start(const struct command_request *e, struct client *c, co
 // left out.
 bool command_request_given(struct command_request *e, const struct given *given, struct err *err);
 
-// Fills an command_request from a command line and checks what can be checked here. Commands whose
+// Fills a command_request from a command line and checks what can be checked here. Commands whose
 // words name files in their own syntax have a function of their own.
 bool command_request_from(struct command_request *e, const struct command_line *line,
                           struct err *err);
